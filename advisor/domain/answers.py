@@ -1,0 +1,93 @@
+"""`Answers`: what a person said, as the answers file gives it. Everything but `goal` may be missing."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from advisor.domain.base import Frozen
+from advisor.domain.words import DataKind, Goal, Need
+
+Knowledge_ = Literal["dynamic", "static", "both"]
+StaticChoice = Literal["retrieve", "embed"]
+Behavior = Literal["quick", "task", "alignment", "tools"]
+Compute = Literal["limited", "sufficient", "api"]
+OptimizeFor = Literal["memory-latency", "throughput", "parameters", "architecture", "maximum"]
+Expansion = Literal["new-domain", "freshness", "new-language"]
+Task = Literal["classification", "retrieval", "description", "generation", "reasoning", "code", "chat"]
+ModelKind = Literal["base", "instruct"]
+ServeTarget = Literal["gpu", "cpu", "edge", "api"]
+
+
+class ModelAnswer(Frozen):
+    """The model to work on. `count` above 1: that many fine-tuned variants are to be combined."""
+
+    id: str | None = None
+    params_b: float | None = Field(default=None, gt=0, le=100_000)
+    kind: ModelKind | None = None
+    quantized: str | None = None
+    count: int = Field(default=1, ge=1, le=1000)
+    same_base: bool | None = None
+
+
+class TeacherAnswer(Frozen):
+    id: str | None = None
+    params_b: float | None = Field(default=None, gt=0, le=100_000)
+
+
+class DataAnswer(Frozen):
+    path: str | None = None
+    kind: DataKind | None = None
+    examples: int | None = Field(default=None, ge=0)
+    tokens: int | None = Field(default=None, ge=0)
+    seq_len: int | None = Field(default=None, ge=1, le=10_000_000)
+
+
+class TrainAnswer(Frozen):
+    micro_batch: int | None = Field(default=None, ge=1, le=100_000)
+    tokens_budget: int | None = Field(default=None, ge=1)
+
+
+class GpuAnswer(Frozen):
+    name: str = "GPU"
+    memory_gib: float = Field(gt=0, le=100_000)
+    count: int = Field(default=1, ge=1, le=100_000)
+
+
+class HardwareAnswer(Frozen):
+    gpus: tuple[GpuAnswer, ...] | None = None
+    ram_gib: float | None = Field(default=None, gt=0)
+    disk_gib: float | None = Field(default=None, gt=0)
+
+
+class ServeAnswer(Frozen):
+    target: ServeTarget | None = None
+    gpu: str | None = None
+    memory_gib: float | None = Field(default=None, gt=0)
+    batch: int = Field(default=1, ge=1, le=1_000_000)
+    bits: Literal[16, 8, 4, 3, 2] | None = None
+    runtime: str = "any"
+
+
+class Answers(Frozen):
+    """One person's situation (contract section 2)."""
+
+    schema_: Literal[1] = Field(default=1, alias="schema")
+    goal: Goal
+    also: tuple[Goal, ...] = ()
+    knowledge: Knowledge_ | None = None
+    static_choice: StaticChoice | None = None
+    behavior: Behavior | None = None
+    compute: Compute | None = None
+    optimize_for: OptimizeFor | None = None
+    expansion: Expansion | None = None
+    task: Task | None = None
+    model: ModelAnswer = ModelAnswer()
+    teacher: TeacherAnswer = TeacherAnswer()
+    data: DataAnswer = DataAnswer()
+    train: TrainAnswer = TrainAnswer()
+    hardware: HardwareAnswer | None = None
+    serve: ServeAnswer = ServeAnswer()
+    needs: tuple[Need, ...] = ()
+    avoid: tuple[str, ...] = ()

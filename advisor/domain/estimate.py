@@ -1,0 +1,107 @@
+"""What an estimate is asked and what it answers (contract section 4). Memory in GiB (2**30 bytes), per GPU."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from advisor.domain.architecture import ModelShape
+from advisor.domain.base import Frozen
+
+
+class Range(Frozen):
+    """A quantity with its uncertainty: low <= expected <= high."""
+
+    low: float
+    expected: float
+    high: float
+
+
+class Quality(Frozen):
+    """Expected change of quality, with what is known of it. `range` None: nothing is known."""
+
+    range: Range | None = None
+    unit: str = ""
+    """e.g. `% of perplexity`, `points of accuracy`."""
+    text: str = ""
+    sources: tuple[str, ...] = ()
+
+
+class EstimateModel(Frozen):
+    id: str | None = None
+    config: str | None = None
+    params_b: float | None = Field(default=None, gt=0)
+
+
+class EstimateQuant(Frozen):
+    bits: float = 16
+    type: str = "none"
+    double: bool = False
+
+
+class EstimateLora(Frozen):
+    rank: int = Field(default=8, ge=1)
+    targets: str | tuple[str, ...] = "all-linear"
+
+
+class EstimateRequest(Frozen):
+    """One step, on one kind of machine."""
+
+    schema_: Literal[1] = Field(default=1, alias="schema")
+    model: EstimateModel = EstimateModel()
+    shape: ModelShape | None = None
+    """Filled by the caller from config.json or the catalogue; the pure engine reads no files."""
+    teacher: ModelShape | None = None
+    method: str = "lora"
+    precision: Literal["fp32", "bf16", "bf16-mixed", "fp16", "fp16-mixed"] = "bf16"
+    quant: EstimateQuant = EstimateQuant()
+    micro_batch: int = Field(default=1, ge=1)
+    seq_len: int = Field(default=2048, ge=1)
+    gradient_checkpointing: bool = False
+    optimizer: str = "adamw"
+    lora: EstimateLora = EstimateLora()
+    attention: Literal["flash", "sdpa", "eager"] = "flash"
+    gpus: int = Field(default=1, ge=1)
+    sharding: Literal["none", "ddp", "zero1", "zero2", "zero3", "fsdp"] = "none"
+    count: Literal["allocated", "reserved", "nvml"] = "allocated"
+
+
+class Terms(Frozen):
+    """The parts of the peak, GiB per GPU. They sum to the expected peak."""
+
+    weights: float = 0.0
+    adapters: float = 0.0
+    gradients: float = 0.0
+    optimizer: float = 0.0
+    activations: float = 0.0
+    logits: float = 0.0
+    temporary: float = 0.0
+    context: float = 0.0
+
+
+class Estimate(Frozen):
+    schema_: Literal[1] = Field(default=1, alias="schema")
+    peak_gib: Range
+    terms: Terms
+    assumptions: tuple[str, ...] = ()
+
+
+class StepEstimate(Frozen):
+    """What one step of a stack costs. None: it does not apply (no GPU memory for a CPU step)."""
+
+    gpu_gib: Range | None = None
+    ram_gib: Range | None = None
+    disk_gib: Range | None = None
+    seconds: Range | None = None
+    quality: Quality = Quality()
+    terms: Terms | None = None
+
+
+class ChainEstimate(Frozen):
+    """The whole chain: peaks are the largest of any step; disk counts every artifact kept."""
+
+    peak_gpu_gib: float = 0.0
+    peak_ram_gib: float = 0.0
+    peak_disk_gib: float = 0.0
+    seconds: float = 0.0

@@ -1,0 +1,81 @@
+"""`Facts`: answers and profiles, flat and typed: the engine's only input."""
+
+from __future__ import annotations
+
+from advisor.domain.architecture import ModelShape
+from advisor.domain.base import Frozen
+
+
+class Default(Frozen):
+    """A value nobody gave, taken and reported."""
+
+    key: str
+    value: str
+    because: str
+
+
+class Facts(Frozen):
+    """Everything known of one situation. Names are what `Condition.fact` may test. Memory in GiB."""
+
+    goal: str
+    also: tuple[str, ...] = ()
+    goals: tuple[str, ...] = ()
+    """`goal` and `also`, in order."""
+    knowledge: str | None = None
+    static_choice: str | None = None
+    behavior: str | None = None
+    compute: str | None = None
+    optimize_for: str | None = None
+    expansion: str | None = None
+    task: str | None = None
+
+    model_id: str | None = None
+    model_path: str | None = None
+    model_params_b: float | None = None
+    model_kind: str | None = None
+    model_quantized: str | None = None
+    model_count: int = 1
+    model_same_base: bool | None = None
+    model_shape: ModelShape | None = None
+
+    teacher_id: str | None = None
+    teacher_params_b: float | None = None
+    has_teacher: bool = False
+
+    data_path: str | None = None
+    data_kind: str | None = None
+    data_examples: int | None = None
+    data_tokens: int | None = None
+    data_seq_len: int | None = None
+    train_micro_batch: int | None = None
+    train_tokens_budget: int | None = None
+
+    gpu_name: str | None = None
+    gpu_gib: float | None = None
+    """Free memory of the largest single GPU; None when there is none."""
+    gpu_count: int = 0
+    gpu_total_gib: float = 0.0
+    """Free memory summed over the GPUs of that kind."""
+    gpu_capability: float | None = None
+    gpu_bandwidth_gbs: float | None = None
+    gpu_tflops_bf16: float | None = None
+    gpu_formats: tuple[str, ...] = ()
+    has_gpu: bool = False
+    ram_gib: float | None = None
+    disk_gib: float | None = None
+    cpu_cores: int | None = None
+    cpu_features: tuple[str, ...] = ()
+    is_simulated: bool = False
+
+    serve_target: str | None = None
+    serve_gpu: str | None = None
+    serve_gib: float | None = None
+    serve_capability: float | None = None
+    serve_formats: tuple[str, ...] = ()
+    serve_batch: int = 1
+    serve_bits: int | None = None
+    serve_runtime: str = "any"
+
+    needs: tuple[str, ...] = ()
+    avoid: tuple[str, ...] = ()
+    defaults: tuple[Default, ...] = ()

@@ -1,0 +1,64 @@
+"""`Plan`, `Step`, `ArtifactRef`: exactly what will be executed, with estimates. A file a person may edit."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from advisor.domain.base import Frozen
+from advisor.domain.estimate import StepEstimate
+from advisor.domain.words import ArtifactKind, Family
+
+
+class ArtifactRef(Frozen):
+    """An artifact by place. `path` is absolute, relative to the run folder, or a `builtin:` or hub id."""
+
+    kind: ArtifactKind
+    path: str
+    sha256: str | None = None
+
+
+class Step(Frozen):
+    """One executor run in its own process."""
+
+    number: int = Field(ge=1)
+    technique: str
+    family: Family
+    executor: str
+    """Module under `executors`."""
+    config: dict[str, Any] = Field(default_factory=dict)
+    """Validated by the executor's `Config` before anything starts."""
+    inputs: dict[str, str] = Field(default_factory=dict)
+    """Role -> where from: `model: base` is the plan's model, `adapter: 1` is what step 1 produced."""
+    produces: ArtifactKind
+    estimate: StepEstimate = StepEstimate()
+    max_regression: float | None = None
+    """The largest relative rise of held-out loss this step may cause; above it the chain stops."""
+
+    @property
+    def folder(self) -> str:
+        """Folder below `steps/`."""
+        return f"{self.number:02d}-{self.technique}"
+
+
+class EvaluationSpec(Frozen):
+    """What is measured on the baseline and after every step that leaves a model."""
+
+    executor: str = "evaluate"
+    config: dict[str, Any] = Field(default_factory=dict)
+
+
+class Plan(Frozen):
+    """A chain of steps over one model. Everything a run needs to be repeated."""
+
+    schema_: Literal[1] = Field(default=1, alias="schema")
+    name: str
+    model: ArtifactRef
+    steps: tuple[Step, ...]
+    evaluation: EvaluationSpec = EvaluationSpec()
+    seed: int = 0
+    threads: int | None = None
+    """CPU threads; None: all cores at the first start, then recorded and kept, since results depend on it."""
+    notes: tuple[str, ...] = ()
+    """Stack entries that are advice, not steps that can be executed here."""

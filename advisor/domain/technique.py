@@ -1,0 +1,89 @@
+"""`Technique`: one named method: when it applies, what it needs and gives, its evidence."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from advisor.domain.base import Frozen
+from advisor.domain.condition import Condition
+from advisor.domain.words import ActsOn, ArtifactKind, Family
+
+
+class Evidence(Frozen):
+    """A measurement or statement that supports a claim."""
+
+    text: str
+    kind: Literal["source", "paper", "vendor", "maintainer", "measured-here"]
+    strength: Literal["strong", "moderate", "weak", "claim"] = "moderate"
+    """`claim`: the source's word alone."""
+    numbers: dict[str, float | str] = Field(default_factory=dict)
+    model: str = ""
+    source: str
+    """`<source id> <where>`, the id declared in `trees/sources.yaml`."""
+
+
+class Setting(Frozen):
+    """A setting as the sources give it, and the default taken here."""
+
+    name: str
+    typical: str
+    default: str = ""
+    source: str = ""
+
+
+class Requirement(Frozen):
+    """What must hold for the technique to be possible; `because` is told when it does not."""
+
+    condition: Condition
+    because: str
+    hint: str = ""
+    source: str = ""
+
+
+class Paper(Frozen):
+    title: str
+    year: int
+    url: str = ""
+
+
+class Technique(Frozen):
+    """One entry of `trees/techniques/`."""
+
+    id: str
+    name: str
+    family: Family
+    group: str = ""
+    """A narrower word inside the family, e.g. `adapters`, `soft-prompts`."""
+    role: Literal["step", "support"] = "step"
+    """`support`: accompanies a step (data preparation, training tricks), never a step of its own."""
+    summary: str
+    when: tuple[str, ...] = ()
+    avoid_when: tuple[str, ...] = ()
+    data_needed: str = ""
+    pros: tuple[str, ...] = ()
+    cons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    settings: tuple[Setting, ...] = ()
+    tools: tuple[str, ...] = ()
+    papers: tuple[Paper, ...] = ()
+    requires: tuple[Requirement, ...] = ()
+    acts_on: ActsOn = ActsOn.BASE
+    consumes: tuple[ArtifactKind, ...] = (ArtifactKind.CAUSAL_LM,)
+    """The kinds of model artifact it can start from, any one of them."""
+    produces: ArtifactKind | None = None
+    estimate_method: str | None = None
+    """The `method` of an estimate request (contract section 4) whose memory it has."""
+    executor: str | None = None
+    """Module under `executors` that runs it; None when it is not executable here."""
+    config: dict[str, Any] = Field(default_factory=dict)
+    """What the executor's `Config` gets beside the model and the data."""
+    why_not: str | None = None
+    """Why it is not executable, when `executor` is None."""
+    evidence: tuple[Evidence, ...] = ()
+    sources: tuple[str, ...] = ()
+
+    @property
+    def is_executable(self) -> bool:
+        return self.executor is not None
