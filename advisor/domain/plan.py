@@ -8,7 +8,18 @@ from pydantic import Field
 
 from advisor.domain.base import Frozen
 from advisor.domain.estimate import StepEstimate
-from advisor.domain.words import ArtifactKind, Family
+from advisor.domain.words import ArtifactKind, DataKind, Family
+
+
+class DataSpec(Frozen):
+    """Which data a step reads, and how much of it."""
+
+    path: str
+    """A file, a folder, or `builtin:stdlib`."""
+    kind: DataKind
+    max_examples: int | None = None
+    held_out: float = Field(default=0.1, gt=0, lt=1)
+    """Share kept for evaluation when the data has no split of its own."""
 
 
 class ArtifactRef(Frozen):
