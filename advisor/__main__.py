@@ -1,0 +1,56 @@
+"""`advisor` and `python -m advisor`: the error boundary around every command."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> int:
+    """Run the command line. Returns the documented exit code; a fault is told in a sentence, never as a traceback."""
+    # Pydantic looks for plugins by reading the metadata of every installed distribution; there are none to find.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    from advisor.cli import run_command
+    from advisor.domain.errors import AdvisorError, ExitCode
+
+    try:
+        code = run_command(sys.argv[1:])
+        sys.stdout.flush()
+        return code
+    except AdvisorError as error:
+        print(error.message(), file=sys.stderr)
+        return int(error.code)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader went away (a pager, head). Point stdout elsewhere so that the interpreter's last flush is quiet.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.DONE)
+    except Exception as error:
+        return _unexpected(error)
+
+
+def _unexpected(error: Exception) -> int:
+    """Keep the traceback in a file for a bug report; tell the person one sentence."""
+    import tempfile
+    import traceback
+
+    from advisor.domain.errors import ExitCode
+
+    if isinstance(error, OSError) and error.errno is not None:
+        print(f"error: {error.strerror}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
+        return int(ExitCode.DISK)
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="advisor-", suffix=".log", delete=False) as file:
+            traceback.print_exception(error, file=file)
+        place = file.name
+    except OSError:
+        place = "(no place to write the details)"
+    print(f"error: unexpected: {type(error).__name__}: {error}", file=sys.stderr)
+    print(f"  details: {place}", file=sys.stderr)
+    return int(ExitCode.RUN_FAILED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

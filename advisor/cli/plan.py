@@ -1,0 +1,36 @@
+"""`advisor plan`: the executable plan of an answers file."""
+
+from __future__ import annotations
+
+import argparse
+
+SUMMARY = "the executable plan of an answers file, exact and editable"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    from advisor.cli.parser import add_hardware_overrides
+
+    parser.add_argument("answers", help="answers file ('-': stdin)")
+    parser.add_argument("--output", metavar="FILE", help="write the plan there")
+    parser.add_argument("--profile", default="default", choices=("default", "source-matrix"))
+    add_hardware_overrides(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from advisor.cli.output import note, write
+    from advisor.cli.top import overrides_of
+    from advisor.domain.errors import ExitCode
+    from advisor.files import dump_yaml, read_answers
+    from advisor.runs.advise import advise, plan_of
+
+    advice = advise(read_answers(args.answers), overrides_of(args), args.profile)
+    if not advice.recommendation.feasible:
+        note("nothing is feasible on this hardware: advisor --non-interactive ANSWERS says why")
+        return int(ExitCode.NOTHING_FEASIBLE)
+    plan = plan_of(advice)
+    write(dump_yaml(plan), args.output)
+    for line in plan.notes:
+        note(f"note: {line}")
+    if args.output:
+        note(f"next: advisor run {args.output}")
+    return 0

@@ -1,0 +1,122 @@
+"""`advisor` without a command: the app, the plain walk, or `--non-interactive`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from advisor.runs.advise import Advice, Overrides
+
+SUMMARY = "which techniques, in which order, for your model, data and hardware"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    from advisor.cli.parser import add_hardware_overrides
+
+    parser.add_argument("--non-interactive", metavar="ANSWERS", dest="answers")
+    parser.add_argument("--plain", action="store_true")
+    parser.add_argument("--format", default="text", choices=("text", "markdown", "json", "html"))
+    parser.add_argument("--output", metavar="FILE")
+    parser.add_argument("--execute", action="store_true")
+    parser.add_argument("--run-dir", metavar="DIR")
+    parser.add_argument("--diff", metavar="OTHER")
+    parser.add_argument("--profile", default="default", choices=("default", "source-matrix"))
+    parser.add_argument("--version", action="store_true")
+    add_hardware_overrides(parser)
+
+
+def overrides_of(args: argparse.Namespace) -> Overrides:
+    """The simulated hardware the options ask for."""
+    from advisor.domain.errors import AdvisorError
+    from advisor.runs.advise import Overrides
+
+    if args.gpu and args.no_gpu:
+        raise AdvisorError("--gpu and --no-gpu contradict each other", hint="keep one")
+    return Overrides(gpus=tuple(args.gpu or ()), no_gpu=args.no_gpu, ram_gib=args.ram)
+
+
+def run(args: argparse.Namespace) -> int:
+    _refuse_unread_options(args)
+    if args.version:
+        from advisor import __version__
+
+        print(f"advisor {__version__}")
+        return 0
+    if args.answers is not None:
+        return _non_interactive(args)
+    if args.plain:
+        from advisor.cli.plain import walk
+
+        return walk(overrides_of(args), args.profile)
+    return _app(args)
+
+
+def _refuse_unread_options(args: argparse.Namespace) -> None:
+    """An option that this way of starting would not read is an error, not silence."""
+    from advisor.domain.errors import AdvisorError
+
+    if args.answers is not None and args.plain:
+        raise AdvisorError("--plain and --non-interactive contradict each other", hint="keep one")
+    if args.answers is None:
+        given = {"--execute": args.execute, "--output": args.output, "--diff": args.diff, "--run-dir": args.run_dir}
+        unread = [name for name, value in {**given, "--format": args.format != "text"}.items() if value]
+        if unread:
+            raise AdvisorError(f"{unread[0]} needs --non-interactive ANSWERS", hint="advisor --help shows examples")
+    elif args.run_dir and not args.execute:
+        raise AdvisorError("--run-dir needs --execute", why="nothing is run without it")
+
+
+def _non_interactive(args: argparse.Namespace) -> int:
+    from advisor.cli.output import note, write
+    from advisor.domain.errors import ExitCode
+    from advisor.files import read_answers
+    from advisor.report.recommendation import render
+    from advisor.runs.advise import advise
+
+    overrides = overrides_of(args)
+    advice = advise(read_answers(args.answers), overrides, args.profile)
+    name = "ANSWERS" if args.answers == "-" else args.answers
+    if args.diff:
+        from advisor.report.difference import render_difference
+
+        other = advise(read_answers(args.diff), overrides, args.profile)
+        write(render_difference(advice.recommendation, other.recommendation, args.format), args.output)
+        return 0
+    recommendation = advice.recommendation.model_copy(update={"next_command": _next_command(advice, name)})
+    write(render(recommendation, args.format, advice.knowledge), args.output)
+    if not recommendation.feasible:
+        note("nothing is feasible on this hardware; the report says what would make it so")
+        return int(ExitCode.NOTHING_FEASIBLE)
+    return _execute(advice, args.run_dir) if args.execute else 0
+
+
+def _next_command(advice: Advice, name: str) -> str:
+    if not advice.recommendation.feasible:
+        return ""
+    if any(entry.executable for entry in advice.recommendation.stack):
+        return f"advisor --non-interactive {name} --execute"
+    return f"advisor plan {name}"
+
+
+def _execute(advice: Advice, run_dir: str | None) -> int:
+    from advisor.cli.run import execute_plan
+    from advisor.runs.advise import plan_of
+
+    return execute_plan(plan_of(advice), run_dir, advice=advice)
+
+
+def _app(args: argparse.Namespace) -> int:
+    from advisor.domain.errors import AdvisorError
+
+    if not (sys.stdin.isatty() and sys.stderr.isatty()) or os.environ.get("TERM", "dumb") in ("", "dumb"):
+        raise AdvisorError(
+            "the app needs a terminal",
+            why="standard input or standard error is not one, or TERM is dumb",
+            hint="advisor --non-interactive ANSWERS prints the report; advisor --plain asks on plain lines",
+        )
+    from advisor.tui.start import start
+
+    return start(overrides_of(args), args.profile)

@@ -1,0 +1,51 @@
+"""Answers files and plan files: read into domain types, written as YAML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from advisor.domain.answers import Answers
+from advisor.domain.plan import Plan
+from advisor.files.located import read_located
+from advisor.files.validate import validate
+
+
+def read_answers(path: str) -> Answers:
+    """The answers file at `path` (`-`: standard input). Raises AdvisorError naming file, line and key."""
+    located = read_located(path)
+    answers = validate(located, Answers, "answers")
+    return _with_absolute_data(answers, path)
+
+
+def _with_absolute_data(answers: Answers, path: str) -> Answers:
+    """Relative paths in an answers file are relative to the file, when they exist there."""
+    update: dict[str, Any] = {}
+    root = Path() if path == "-" else Path(path).parent
+    for section, key in (("data", "path"), ("model", "id"), ("teacher", "id")):
+        value = getattr(getattr(answers, section), key)
+        if value and not value.startswith("builtin:") and (root / value).exists():
+            update[section] = getattr(answers, section).model_copy(update={key: str((root / value).resolve())})
+    return answers.model_copy(update=update)
+
+
+def read_plan(path: str) -> Plan:
+    """The plan file at `path`. Raises AdvisorError naming file, line and key."""
+    return validate(read_located(path), Plan, "plan")
+
+
+def is_plan(path: str) -> bool:
+    """True when the file holds a plan (it has steps), not answers."""
+    return "steps" in read_located(path).values
+
+
+def dump_yaml(value: BaseModel, *, exclude_defaults: bool = False) -> str:
+    """A domain value as YAML, keys in field order, deterministic."""
+    import yaml
+
+    data = value.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=exclude_defaults)
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(data, Dumper=dumper, sort_keys=False, allow_unicode=True, width=110)
+    return text
