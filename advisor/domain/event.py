@@ -112,8 +112,16 @@ class RunFinished(_Event):
 
 
 Event = Annotated[
-    RunStarted | StepStarted | StepProgress | MetricReported | ArtifactWritten | DiagnosticRaised | LogWritten
-    | ResourceSampled | StepFinished | RunFinished,
+    RunStarted
+    | StepStarted
+    | StepProgress
+    | MetricReported
+    | ArtifactWritten
+    | DiagnosticRaised
+    | LogWritten
+    | ResourceSampled
+    | StepFinished
+    | RunFinished,
     Field(discriminator="type"),
 ]
 

@@ -116,7 +116,9 @@ class RunState(Frozen):
 
     def after(self, event: Event) -> RunState:
         """The state once `event` has happened."""
-        state = self.model_copy(update={"last_seq": max(self.last_seq, event.seq), "updated": event.time or self.updated})
+        state = self.model_copy(
+            update={"last_seq": max(self.last_seq, event.seq), "updated": event.time or self.updated}
+        )
         match event:
             case RunStarted():
                 return state._run_started(event)
@@ -162,7 +164,13 @@ class RunState(Frozen):
     def _run_started(self, event: RunStarted) -> RunState:
         known = {s.number: s for s in self.steps}
         steps = tuple(known.get(n, StepState(number=n, technique=t)) for n, t in enumerate(event.steps))
-        update = {"status": "running", "steps": steps, "started": self.started or event.time, "exit_code": None, "reason": ""}
+        update = {
+            "status": "running",
+            "steps": steps,
+            "started": self.started or event.time,
+            "exit_code": None,
+            "reason": "",
+        }
         return self.model_copy(update=update)
 
     def _measured(self, event: MetricReported) -> RunState:
