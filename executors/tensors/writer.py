@@ -1,0 +1,176 @@
+"""Writing a safetensors model one tensor at a time, in any order, sharded.
+
+Shapes and dtypes are declared first, so that the header stands before the data and every tensor has its place.
+Disk space is reserved before the first byte. Writing is not atomic by itself: the caller writes into a fresh folder
+and renames it once `close` has synced everything.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from advisor.domain.errors import AdvisorError, ExitCode
+from executors.tensors.folder import INDEX, SINGLE, write_json
+from executors.tensors.header import ITEM_BYTES, TensorInfo
+
+if TYPE_CHECKING:
+    import torch
+
+SHARD_BYTES = 4 * 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """A tensor to come. `dtype` is the safetensors word, e.g. `BF16`."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+    @staticmethod
+    def like(info: TensorInfo) -> TensorSpec:
+        return TensorSpec(info.name, info.dtype, info.shape)
+
+
+class TensorWriter:
+    """Writes the declared tensors below `out`. Use as a context manager; leaving it without an error calls `close`."""
+
+    def __init__(self, out: Path, specs: Iterable[TensorSpec], shard_bytes: int = SHARD_BYTES) -> None:
+        out.mkdir(parents=True, exist_ok=True)
+        self._places: dict[str, TensorInfo] = {}
+        self._missing: set[str] = set()
+        self._descriptors: dict[Path, int] = {}
+        shards = _shards(list(specs), shard_bytes)
+        for number, shard in enumerate(shards, start=1):
+            name = SINGLE if len(shards) == 1 else f"model-{number:05d}-of-{len(shards):05d}.safetensors"
+            self._open(out / name, shard)
+        self._index = out / INDEX if len(shards) > 1 else None
+
+    def write(self, name: str, tensor: torch.Tensor) -> None:
+        """Put one tensor in its place. Raises AdvisorError when the disk is full, ValueError when it does not fit."""
+        import torch
+
+        place = self._places[name]
+        if tuple(tensor.shape) != place.shape or tensor.element_size() != ITEM_BYTES[place.dtype]:
+            raise ValueError(
+                f"{name} was declared {place.dtype} {place.shape}, not {tensor.dtype} {tuple(tensor.shape)}"
+            )
+        if name not in self._missing:
+            raise ValueError(f"{name} was written before")
+        flat = tensor.detach().contiguous().cpu().flatten().view(torch.uint8)
+        view = memoryview(flat.numpy())
+        position = 0
+        try:
+            while position < place.bytes:
+                position += os.pwrite(self._descriptors[place.file], view[position:], place.start + position)
+        except OSError as error:
+            raise disk_error(place.file, error) from error
+        self._missing.discard(name)
+
+    def close(self) -> None:
+        """Sync everything and write the index. Raises ValueError when a declared tensor was never written."""
+        if self._missing:
+            self.abandon()
+            raise ValueError(f"{len(self._missing)} declared tensors were not written, e.g. {min(self._missing)}")
+        try:
+            for descriptor in self._descriptors.values():
+                os.fsync(descriptor)
+            if self._index is not None:
+                write_json(self._index, self._index_content())
+        except OSError as error:
+            raise disk_error(next(iter(self._descriptors)), error) from error
+        finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Close the files as they are."""
+        for descriptor in self._descriptors.values():
+            os.close(descriptor)
+        self._descriptors.clear()
+
+    def __enter__(self) -> TensorWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()
+
+    def _open(self, file: Path, shard: list[TensorSpec]) -> None:
+        header = _header(shard)
+        start = len(header)
+        for spec in shard:
+            place = TensorInfo(spec.name, spec.dtype, spec.shape, file, start)
+            self._places[spec.name] = place
+            start += place.bytes
+        self._missing.update(spec.name for spec in shard)
+        descriptor = -1
+        try:
+            descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+            self._descriptors[file] = descriptor
+            _reserve(descriptor, start)
+            os.pwrite(descriptor, header, 0)
+        except OSError as error:
+            self.abandon()
+            raise disk_error(file, error) from error
+
+    def _index_content(self) -> dict[str, object]:
+        total = sum(place.bytes for place in self._places.values())
+        weight_map = {name: place.file.name for name, place in self._places.items()}
+        return {"metadata": {"total_size": total}, "weight_map": weight_map}
+
+
+def disk_error(file: Path, error: OSError) -> AdvisorError:
+    """The message for a write that failed."""
+    return AdvisorError(
+        f"cannot write {file}",
+        why=error.strerror or str(error),
+        hint="free disk space, or choose another folder with --run-dir",
+        code=ExitCode.DISK,
+    )
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    # A full disk is met here, before any work, on systems that can reserve space.
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:
+        os.truncate(descriptor, size)
+
+
+def _shards(specs: list[TensorSpec], shard_bytes: int) -> list[list[TensorSpec]]:
+    names = [spec.name for spec in specs]
+    if len(set(names)) != len(names):
+        raise ValueError("a tensor is declared twice")
+    shards: list[list[TensorSpec]] = [[]]
+    size = 0
+    for spec in specs:
+        bytes_ = TensorInfo(spec.name, spec.dtype, spec.shape, Path()).bytes
+        if shards[-1] and size + bytes_ > shard_bytes:
+            shards.append([])
+            size = 0
+        shards[-1].append(spec)
+        size += bytes_
+    # Wide types first: every tensor then starts at a multiple of its item size, as mapping readers expect.
+    return [sorted(shard, key=lambda spec: -ITEM_BYTES[spec.dtype]) for shard in shards]
+
+
+def _header(shard: list[TensorSpec]) -> bytes:
+    entries: dict[str, object] = {"__metadata__": {"format": "pt"}}
+    start = 0
+    for spec in shard:
+        size = TensorInfo(spec.name, spec.dtype, spec.shape, Path()).bytes
+        entries[spec.name] = {"dtype": spec.dtype, "shape": list(spec.shape), "data_offsets": [start, start + size]}
+        start += size
+    text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
