@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints, model_validator
 
 from advisor.domain.base import Frozen
 from advisor.domain.estimate import StepEstimate
 from advisor.domain.words import ArtifactKind, DataKind, Family
+
+
+BASE = "base"
+"""The origin of an input that is the plan's own model."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,79}$")]
+"""A word that may name a folder: a plan is untrusted, so nothing in it can leave the run's folder."""
+Module = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$", max_length=120)]
+"""A dotted module name below `executors`."""
+Origin = Annotated[str, StringConstraints(pattern=r"^(base|[1-9][0-9]{0,3})$"), Field(coerce_numbers_to_str=True)]
 
 
 class DataSpec(Frozen):
@@ -34,13 +44,13 @@ class Step(Frozen):
     """One executor run in its own process."""
 
     number: int = Field(ge=1)
-    technique: str
+    technique: Name
     family: Family
-    executor: str
+    executor: Module
     """Module under `executors`."""
     config: dict[str, Any] = Field(default_factory=dict)
     """Validated by the executor's `Config` before anything starts."""
-    inputs: dict[str, str] = Field(default_factory=dict)
+    inputs: dict[str, Origin] = Field(default_factory=dict)
     """Role -> where from: `model: base` is the plan's model, `adapter: 1` is what step 1 produced."""
     produces: ArtifactKind
     estimate: StepEstimate = StepEstimate()
@@ -56,7 +66,7 @@ class Step(Frozen):
 class EvaluationSpec(Frozen):
     """What is measured on the baseline and after every step that leaves a model."""
 
-    executor: str = "evaluate"
+    executor: Module = "evaluate"
     config: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -73,3 +83,20 @@ class Plan(Frozen):
     """CPU threads; None: all cores at the first start, then recorded and kept, since results depend on it."""
     notes: tuple[str, ...] = ()
     """Stack entries that are advice, not steps that can be executed here."""
+
+    @model_validator(mode="after")
+    def _is_a_chain(self) -> Plan:
+        for position, step in enumerate(self.steps, 1):
+            if step.number != position:
+                raise ValueError(f"steps are numbered 1, 2, 3 in their order; step {position} says {step.number}")
+            for role, origin in step.inputs.items():
+                if origin != BASE and int(origin) >= position:
+                    raise ValueError(f"step {position}: {role} comes from step {origin}, which is not before it")
+        return self
+
+    def step(self, number: int) -> Step:
+        """The step of that number. Raises KeyError for an unknown one."""
+        for step in self.steps:
+            if step.number == number:
+                return step
+        raise KeyError(number)

@@ -1,4 +1,4 @@
-"""`Run`, `RunState`, `Evaluation`, `RunReport`: one execution, where it stands, what came of it.
+"""`Run`, `RunState`, `Evaluation`: one execution, where it stands, what was measured.
 
 `RunState` is a fold over events: a front end needs nothing else to draw a run.
 """
@@ -10,7 +10,6 @@ from typing import Any, Literal
 from pydantic import Field
 
 from advisor.domain.base import Frozen, Lenient
-from advisor.domain.estimate import Range
 from advisor.domain.event import (
     ArtifactWritten,
     DiagnosticRaised,
@@ -32,6 +31,8 @@ StepStatus = Literal["pending", "running", "evaluating", "done", "skipped", "fai
 SERIES_POINTS = 2000
 """Points kept of each series; older ones are thinned by dropping every second."""
 LOG_LINES = 500
+LONGEST_SILENCE = 60.0
+"""Seconds. Memory is sampled each second, so a longer gap between two events is the clock, not work."""
 
 
 class Metric(Lenient):
@@ -54,6 +55,8 @@ class Evaluation(Lenient):
     samples: tuple[dict[str, str], ...] = ()
     """Prompt and answer of a few generations."""
     notes: tuple[str, ...] = ()
+    identity: str = ""
+    """Stamped by the worker: hash of what was measured and how. It counts only while that has not changed."""
 
     def value(self, name: str) -> float | None:
         """The metric of that name, or None."""
@@ -79,6 +82,8 @@ class StepState(Frozen):
     what: str = ""
     started: float | None = None
     seconds: float = 0.0
+    """Of its work, all attempts together."""
+    evaluation_seconds: float = 0.0
     metrics: dict[str, float] = Field(default_factory=dict)
     """Latest value of each metric reported in the step."""
     series: dict[str, tuple[tuple[float, float], ...]] = Field(default_factory=dict)
@@ -104,11 +109,13 @@ class RunState(Frozen):
     current: int | None = None
     started: float | None = None
     updated: float | None = None
+    elapsed: float = 0.0
+    """Seconds at work. Neither the time between a stop and a resume nor a jump of the clock counts."""
     last_seq: int = 0
     rss_gib: float | None = None
     gpu_gib: float | None = None
     memory: tuple[tuple[float, float], ...] = ()
-    """(seconds since start, GiB of the worker) samples."""
+    """(elapsed seconds, GiB of the worker) samples."""
     diagnostics: tuple[DiagnosticRaised, ...] = ()
     log: tuple[str, ...] = ()
     exit_code: int | None = None
@@ -116,9 +123,7 @@ class RunState(Frozen):
 
     def after(self, event: Event) -> RunState:
         """The state once `event` has happened."""
-        state = self.model_copy(
-            update={"last_seq": max(self.last_seq, event.seq), "updated": event.time or self.updated}
-        )
+        state = self._at(event)
         match event:
             case RunStarted():
                 return state._run_started(event)
@@ -138,7 +143,7 @@ class RunState(Frozen):
                 kept = tuple(a for a in state._step(event.step).artifacts if a.path != artifact.path)
                 return state._with(event.step, artifacts=(*kept, artifact))
             case DiagnosticRaised():
-                return state.model_copy(update={"diagnostics": (*self.diagnostics, event)})
+                return state.model_copy(update={"diagnostics": (*self.diagnostics, event)[-LOG_LINES:]})
             case LogWritten():
                 return state.model_copy(update={"log": (*self.log, event.text)[-LOG_LINES:]})
             case ResourceSampled():
@@ -148,6 +153,16 @@ class RunState(Frozen):
             case RunFinished():
                 update = {"status": event.status, "exit_code": event.exit_code, "reason": event.reason, "current": None}
                 return state.model_copy(update=update)
+
+    def _at(self, event: Event) -> RunState:
+        """The clock and the sequence number moved on to `event`."""
+        passed = event.time - self.updated if self.updated is not None and not isinstance(event, RunStarted) else 0.0
+        update = {
+            "last_seq": max(self.last_seq, event.seq),
+            "updated": event.time or self.updated,
+            "elapsed": self.elapsed + (passed if 0 < passed < LONGEST_SILENCE else 0.0),
+        }
+        return self.model_copy(update=update)
 
     def _step(self, number: int | None) -> StepState:
         found = next((s for s in self.steps if s.number == number), None)
@@ -179,83 +194,66 @@ class RunState(Frozen):
         step = self._step(event.step)
         change: dict[str, Any] = {"metrics": {**step.metrics, event.name: event.value}}
         if event.at is not None:
-            points = (*step.series.get(event.name, ()), (event.at, event.value))
-            if len(points) > SERIES_POINTS:
-                points = (*points[: SERIES_POINTS // 2 : 2], *points[SERIES_POINTS // 2 :])
-            change["series"] = {**step.series, event.name: points}
+            # Work repeated after an interruption takes the place of what was reported before it.
+            kept = step.series.get(event.name, ())
+            if kept and kept[-1][0] >= event.at:
+                kept = tuple(point for point in kept if point[0] < event.at)
+            change["series"] = {**step.series, event.name: _thinned((*kept, (event.at, event.value)))}
         return self._with(event.step, **change)
 
     def _sampled(self, event: ResourceSampled) -> RunState:
         gib = event.gpu_gib if event.gpu_gib is not None else event.rss_gib
         memory = self.memory
-        if gib is not None and self.started is not None:
-            memory = (*memory, (event.time - self.started, gib))
-            if len(memory) > SERIES_POINTS:
-                memory = (*memory[: SERIES_POINTS // 2 : 2], *memory[SERIES_POINTS // 2 :])
+        if gib is not None:
+            memory = _thinned((*memory, (self.elapsed, gib)))
         return self.model_copy(update={"rss_gib": event.rss_gib, "gpu_gib": event.gpu_gib, "memory": memory})
 
     def _step_finished(self, event: StepFinished) -> RunState:
         step = self._step(event.step)
-        change: dict[str, Any] = {"seconds": step.seconds + event.seconds, "reason": event.reason}
+        change: dict[str, Any] = {"reason": event.reason}
         if event.phase == "evaluate":
-            change["evaluation"] = event.metrics
+            change["evaluation_seconds"] = step.evaluation_seconds + event.seconds
+            change["evaluation"] = event.metrics or step.evaluation
             change["status"] = "done" if event.status in ("done", "skipped") else event.status
         else:
+            change["seconds"] = step.seconds + event.seconds
             change["status"] = event.status
-            change["peak_rss_gib"] = event.peak_rss_gib
-            change["peak_gpu_gib"] = event.peak_gpu_gib
+            change["peak_rss_gib"] = _larger(step.peak_rss_gib, event.peak_rss_gib)
+            change["peak_gpu_gib"] = _larger(step.peak_gpu_gib, event.peak_gpu_gib)
         return self._with(event.step, **change)
 
 
+def _thinned(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    """At most `SERIES_POINTS` points: the older half loses every second one."""
+    if len(points) <= SERIES_POINTS:
+        return points
+    return (*points[: SERIES_POINTS // 2 : 2], *points[SERIES_POINTS // 2 :])
+
+
+def _larger(first: float | None, second: float | None) -> float | None:
+    return max((v for v in (first, second) if v is not None), default=None)
+
+
+class SourceRecord(Lenient):
+    """A file or folder outside the run that it reads: the model, a data set."""
+
+    path: str
+    sha256: str = ""
+    stat: str = ""
+    """Hash of names, sizes and times: while it is the same, the contents are not read again."""
+
+
 class Run(Lenient):
-    """`run.json`: what a run is, beside its plan."""
+    """`run.json`: what a run was started with, so that a later resume can say what changed since."""
 
     schema_: Literal[1] = Field(default=1, alias="schema")
     name: str = ""
     created: float = 0.0
-    plan_sha256: str = ""
+    plan: dict[str, Any] = Field(default_factory=dict)
+    answers_sha256: str = ""
+    code_sha256: str = ""
+    """Of the executors' source files."""
     threads: int | None = None
     versions: dict[str, str] = Field(default_factory=dict)
+    sources: tuple[SourceRecord, ...] = ()
     machine: dict[str, Any] = Field(default_factory=dict)
-
-
-class Comparison(Frozen):
-    """One metric, one step against the baseline (or the step before), paired over examples where possible."""
-
-    metric: str
-    unit: str = ""
-    before: float | None = None
-    after: float | None = None
-    difference: Range | None = None
-    """Relative change with a 95 % paired bootstrap interval, where examples can be paired."""
-
-
-class StepReport(Frozen):
-    number: int
-    technique: str
-    status: StepStatus
-    seconds: float = 0.0
-    metrics: tuple[Metric, ...] = ()
-    against_baseline: tuple[Comparison, ...] = ()
-    artifacts: tuple[Artifact, ...] = ()
-    predicted_ram_gib: float | None = None
-    measured_ram_gib: float | None = None
-    predicted_gpu_gib: float | None = None
-    measured_gpu_gib: float | None = None
-    predicted_seconds: float | None = None
-    reason: str = ""
-
-
-class RunReport(Frozen):
-    """`report.json`: what came of a run."""
-
-    schema_: Literal[1] = Field(default=1, alias="schema")
-    name: str
-    status: RunStatus
-    folder: str = ""
-    model: str = ""
-    seconds: float = 0.0
-    steps: tuple[StepReport, ...] = ()
-    diagnostics: tuple[dict[str, str], ...] = ()
-    notes: tuple[str, ...] = ()
-    reason: str = ""
