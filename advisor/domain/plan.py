@@ -10,7 +10,6 @@ from advisor.domain.base import Frozen
 from advisor.domain.estimate import StepEstimate
 from advisor.domain.words import ArtifactKind, DataKind, Family
 
-
 BASE = "base"
 """The origin of an input that is the plan's own model."""
 
