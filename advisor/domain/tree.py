@@ -14,6 +14,8 @@ class Choice(Frozen):
     meaning: str
     """What choosing it means, in one sentence."""
     next: str | None = None
+    opens: str | None = None
+    """The question this answer brings up further on, where several goals' questions are asked one after another."""
     techniques: tuple[str, ...] = ()
     """Technique ids this answer opens."""
     suggested_when: Condition | None = None
