@@ -1,0 +1,302 @@
+"""Facts: answers and what the probes saw, made flat, with every default that was taken.
+
+What a person said wins over what a probe saw, which wins over the catalogue, which wins over a default.
+Nothing is read from disk here, and no advice is given.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from advisor.domain.answers import Answers
+from advisor.domain.facts import Default, Facts
+from advisor.domain.knowledge import CatalogModel, GpuSpec, Knowledge
+from advisor.domain.profiles import DataProfile, GpuProfile, HardwareProfile, ModelProfile
+from advisor.engine.gpus import match
+
+SEQ_LEN = 1024
+"""Tokens per example taken when nobody said: between the 512 and 2048 of the published tables."""
+PARAMS_B = 7.0
+EXAMPLES = 1000
+"""The lower end of "start with 1K-10K high-quality examples" (source 004, 3f)."""
+CORPUS_TOKENS = 100_000_000
+
+_INSTRUCT = re.compile(r"(^|[-_./])(instruct|chat|it|sft|dpo|rlhf|assistant)($|[-_./\d])", re.IGNORECASE)
+_SIZE = re.compile(r"(?<![\d.a-z])(\d+(?:\.\d+)?)\s*([bm])(?![a-z])", re.IGNORECASE)
+_BEHAVIOR_BY_DATA = {"preferences": "alignment", "feedback": "alignment", "tool-calls": "tools"}
+_ROWS = ("instructions", "qa-pairs", "preferences", "feedback", "rewards", "tool-calls", "parallel")
+
+
+class _Defaults:
+    """Collects what was taken without being told."""
+
+    def __init__(self) -> None:
+        self.taken: list[Default] = []
+
+    def take(self, key: str, value: Any, because: str) -> Any:
+        self.taken.append(Default(key=key, value=str(value), because=because))
+        return value
+
+
+def build_facts(
+    knowledge: Knowledge,
+    answers: Answers,
+    hardware: HardwareProfile,
+    model: ModelProfile | None,
+    data: DataProfile | None,
+) -> Facts:
+    """Everything the engine goes by. Memory is what is free, per GPU, in GiB."""
+    defaults = _Defaults()
+    goals = tuple(dict.fromkeys(str(goal) for goal in (answers.goal, *answers.also)))
+    machine = _hardware_facts(knowledge, hardware)
+    known: dict[str, Any] = {
+        "goal": goals[0],
+        "also": goals[1:],
+        "goals": goals,
+        **{name: getattr(answers, name) for name in ("knowledge", "static_choice", "behavior", "compute")},
+        **{name: getattr(answers, name) for name in ("optimize_for", "expansion", "task")},
+        **machine,
+        **_model_facts(knowledge, answers, model, goals, defaults),
+        "teacher_id": answers.teacher.id,
+        "teacher_params_b": _teacher_params(knowledge, answers),
+        "has_teacher": answers.teacher.id is not None or answers.teacher.params_b is not None,
+        "train_micro_batch": answers.train.micro_batch,
+        "train_tokens_budget": answers.train.tokens_budget,
+        **_data_facts(answers, data, goals, defaults),
+        "needs": tuple(str(need) for need in answers.needs),
+        "avoid": answers.avoid,
+    }
+    known |= _serve_facts(knowledge, answers, machine, defaults)
+    known |= _choice_defaults(known, defaults)
+    return Facts(**known, defaults=tuple(defaults.taken))
+
+
+def _choice_defaults(known: dict[str, Any], defaults: _Defaults) -> dict[str, Any]:
+    """The branch of each goal that most people take, where it was not said."""
+    taken: dict[str, Any] = {}
+    goals = known["goals"]
+    if "ground-knowledge" in goals and known["knowledge"] is None:
+        taken["knowledge"] = defaults.take(
+            "knowledge", "dynamic", "retrieval is the safe side: no training, easy to update"
+        )
+    if "change-behavior" in goals and known["behavior"] is None:
+        value = {"preferences": "alignment", "feedback": "alignment", "tool-calls": "tools"}.get(
+            known["data_kind"], "task"
+        )
+        taken["behavior"] = defaults.take("behavior", value, "what the data at hand calls for")
+    if "optimize" in goals and known["optimize_for"] is None:
+        taken["optimize_for"] = defaults.take("optimize_for", "memory-latency", "the most common aim of compression")
+    if "expand-knowledge" in goals and known["expansion"] is None:
+        taken["expansion"] = defaults.take("expansion", "new-domain", "the most common aim of continued training")
+    is_static = (taken.get("knowledge") or known["knowledge"]) == "static"
+    if "ground-knowledge" in goals and is_static and known["static_choice"] is None:
+        taken["static_choice"] = defaults.take(
+            "static_choice", "retrieve", "retrieval is simpler than training knowledge in"
+        )
+    return taken
+
+
+def _hardware_facts(knowledge: Knowledge, hardware: HardwareProfile) -> dict[str, Any]:
+    """The largest visible GPU decides, with how many of its name there are."""
+    facts: dict[str, Any] = {
+        "ram_gib": hardware.ram_free_gib if hardware.ram_free_gib is not None else hardware.ram_gib,
+        "disk_gib": hardware.disk_gib,
+        "cpu_cores": hardware.cpu.cores,
+        "cpu_features": hardware.cpu.features,
+        "is_simulated": hardware.is_simulated,
+    }
+    gpus = [gpu for gpu in hardware.gpus if gpu.is_visible and _free(gpu) > 0]
+    if not gpus:
+        return facts
+    largest = max(gpus, key=_free)
+    alike = [gpu for gpu in gpus if gpu.name == largest.name]
+    spec = match(largest.name, largest.total_gib or largest.free_gib, knowledge.catalog.gpus)
+    return facts | {
+        "has_gpu": True,
+        "gpu_name": largest.name,
+        "gpu_gib": min(_free(gpu) for gpu in alike),
+        "gpu_count": len(alike),
+        "gpu_total_gib": sum(_free(gpu) for gpu in alike),
+        "gpu_capability": _capability(largest) or (spec.capability if spec else None),
+        "gpu_bandwidth_gbs": spec.bandwidth_gbs if spec else None,
+        "gpu_tflops_bf16": (spec.tflops.get("bf16") or spec.tflops.get("fp16")) if spec else None,
+        "gpu_formats": spec.formats if spec else (),
+    }
+
+
+def _free(gpu: GpuProfile) -> float:
+    return (gpu.free_gib if gpu.free_gib is not None else gpu.total_gib) or 0.0
+
+
+def _capability(gpu: GpuProfile) -> float | None:
+    try:
+        return float(gpu.compute_capability) if gpu.compute_capability else None
+    except ValueError:
+        return None
+
+
+def _model_facts(
+    knowledge: Knowledge, answers: Answers, model: ModelProfile | None, goals: tuple[str, ...], defaults: _Defaults
+) -> dict[str, Any]:
+    said = answers.model
+    entry = _catalog_model(knowledge, said.id)
+    shape = (model.shape if model else None) or (entry.shape if entry else None)
+    params = said.params_b or (model.params_b if model else None) or (entry.params_b if entry else None)
+    params = params or _params_in(said.id)
+    if params is None:
+        params = defaults.take("model.params_b", PARAMS_B, "a common size; say yours, it decides what fits")
+    if shape is None:
+        from advisor.engine.estimate.architecture import synthesise
+
+        shape = synthesise(params)
+        defaults.take("model.shape", f"{shape.layers} layers of width {shape.hidden}", "typical of models of this size")
+    kind = said.kind or (model.kind if model else None) or _kind(said.id, entry)
+    if kind is None:
+        expands = goals[0] == "expand-knowledge"
+        why = (
+            "continued training starts best from a base model" if expands else "an instruct model needs fewer examples"
+        )
+        kind = defaults.take("model.kind", "base" if expands else "instruct", why)
+    same_base = said.same_base
+    if said.count > 1 and same_base is None:
+        same_base = defaults.take("model.same_base", True, "only variants of one base can be merged")
+    return {
+        "model_id": said.id,
+        "model_path": model.path if model else None,
+        "model_params_b": params,
+        "model_kind": kind,
+        "model_quantized": _quantized(said.quantized or (model.quantized if model else None)),
+        "model_count": said.count,
+        "model_same_base": same_base,
+        "model_shape": shape,
+    }
+
+
+def _quantized(word: str | None) -> str | None:
+    return None if (word or "").lower() in ("", "none", "no", "bf16", "fp16", "fp32") else word
+
+
+def _catalog_model(knowledge: Knowledge, model_id: str | None) -> CatalogModel | None:
+    if model_id is None:
+        return None
+    wanted = model_id.lower()
+    for entry in knowledge.catalog.models:
+        if any(wanted == known.lower() for known in entry.ids):
+            return entry
+    return None
+
+
+def _kind(model_id: str | None, entry: CatalogModel | None) -> str | None:
+    if model_id is None:
+        return None
+    if _INSTRUCT.search(model_id):
+        return "instruct"
+    return entry.kind if entry else None
+
+
+def _params_in(model_id: str | None) -> float | None:
+    """Billions of parameters as the name says them: `Qwen2.5-7B` -> 7.0, `SmolLM2-135M` -> 0.135."""
+    found = _SIZE.findall((model_id or "").rsplit("/", 1)[-1].replace("_", "-"))
+    if not found:
+        return None
+    number, unit = found[0]
+    return float(number) / (1000.0 if unit.lower() == "m" else 1.0) or None
+
+
+def _teacher_params(knowledge: Knowledge, answers: Answers) -> float | None:
+    entry = _catalog_model(knowledge, answers.teacher.id)
+    return answers.teacher.params_b or (entry.params_b if entry else None) or _params_in(answers.teacher.id)
+
+
+def _data_facts(
+    answers: Answers, data: DataProfile | None, goals: tuple[str, ...], defaults: _Defaults
+) -> dict[str, Any]:
+    said = answers.data
+    kind = str(said.kind) if said.kind else (str(data.kind) if data else None)
+    examples = said.examples if said.examples is not None else (data.rows if data else None)
+    tokens = said.tokens if said.tokens is not None else (data.tokens_total if data else None)
+    if kind is None and examples == 0:
+        kind = "none"
+    if kind is None:
+        kind = _expected_kind(answers, goals, examples, tokens, defaults)
+    if kind in _ROWS and examples is None:
+        examples = defaults.take("data.examples", EXAMPLES, "the least that guides start from")
+    if kind == "none":
+        examples = 0
+    seq_len = said.seq_len or (min(data.tokens.p95, 4096) if data and data.tokens else None)
+    if seq_len is None:
+        seq_len = defaults.take("data.seq_len", SEQ_LEN, "between the 512 and 2048 of published training tables")
+    expands = "expand-knowledge" in goals or answers.static_choice == "embed"
+    if kind in ("text", "documents") and tokens is None and examples:
+        tokens = defaults.take("data.tokens", examples * seq_len, f"{examples} pieces of {seq_len} tokens")
+    elif kind in ("text", "documents") and tokens is None and expands:
+        tokens = defaults.take("data.tokens", CORPUS_TOKENS, "a small corpus of some hundred megabytes of text")
+    return {
+        "data_path": said.path,
+        "data_kind": kind,
+        "data_examples": examples,
+        "data_tokens": tokens,
+        "data_seq_len": max(seq_len, 1),
+    }
+
+
+def _expected_kind(
+    answers: Answers, goals: tuple[str, ...], examples: int | None, tokens: int | None, defaults: _Defaults
+) -> str | None:
+    """The kind of data a goal lives on, where it was not said; None where no data is needed."""
+    goal = goals[0]
+    if goal == "ground-knowledge":
+        embeds = answers.static_choice == "embed"
+        return str(defaults.take("data.kind", "qa-pairs" if embeds else "documents", "what this goal works on"))
+    if goal == "expand-knowledge":
+        kind = "documents" if answers.expansion == "freshness" else "text"
+        return str(defaults.take("data.kind", kind, "what this goal works on"))
+    if goal == "change-behavior":
+        if answers.model.count > 1 or answers.behavior == "quick":
+            return None
+        kind = {"alignment": "preferences", "tools": "none"}.get(answers.behavior or "task", "instructions")
+        if answers.behavior == "tools" and examples:
+            kind = "tool-calls"
+        return str(defaults.take("data.kind", kind, "what this goal works on"))
+    return "text" if tokens else None
+
+
+def _serve_facts(
+    knowledge: Knowledge, answers: Answers, machine: dict[str, Any], defaults: _Defaults
+) -> dict[str, Any]:
+    said = answers.serve
+    target = said.target
+    if target is None:
+        target = defaults.take("serve.target", "gpu" if machine.get("has_gpu") else "cpu", "served where it is trained")
+    facts: dict[str, Any] = {
+        "serve_target": target,
+        "serve_gpu": said.gpu,
+        "serve_gib": said.memory_gib,
+        "serve_batch": said.batch,
+        "serve_bits": said.bits,
+        "serve_runtime": said.runtime,
+    }
+    if target == "gpu":
+        return facts | _serving_gpu(knowledge, said.gpu, said.memory_gib, machine)
+    if target == "cpu" and said.memory_gib is None:
+        facts["serve_gib"] = machine.get("ram_gib")
+    return facts
+
+
+def _serving_gpu(
+    knowledge: Knowledge, name: str | None, memory_gib: float | None, machine: dict[str, Any]
+) -> dict[str, Any]:
+    if name is None:
+        return {
+            "serve_gpu": machine.get("gpu_name"),
+            "serve_gib": memory_gib or machine.get("gpu_total_gib"),
+            "serve_capability": machine.get("gpu_capability"),
+            "serve_formats": machine.get("gpu_formats", ()),
+        }
+    spec: GpuSpec | None = match(name, memory_gib, knowledge.catalog.gpus)
+    return {
+        "serve_gib": memory_gib or (spec.memory_gib if spec else None),
+        "serve_capability": spec.capability if spec else None,
+        "serve_formats": spec.formats if spec else (),
+    }
