@@ -1,0 +1,160 @@
+"""A decoder that runs block by block: only one block's weights stand in memory at a time.
+
+The blocks are the model's own classes from transformers, built without storage and filled from a `TensorSource`.
+It serves calibration and comparisons of logits; it keeps no cache of keys and values and does not generate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from advisor.domain.errors import AdvisorError
+from executors.tensors.source import TensorSource
+
+if TYPE_CHECKING:
+    import torch
+
+ARCHITECTURES = frozenset({"llama", "mistral", "qwen2", "qwen3"})
+"""Architectures whose whole is embedding, rotary blocks, final norm, head, with nothing in between."""
+
+HEAD_ROWS = 8192
+"""Vocabulary rows widened to 32 bits at a time, so that the head never stands in memory twice."""
+
+BeforeLinear = Callable[[str, "torch.nn.Linear", "torch.Tensor"], None]
+"""Called before a linear layer computes: its name inside the block, the layer, its input."""
+
+
+def require_architecture(arch: str) -> None:
+    """Raise AdvisorError when blocks of this `model_type` cannot be run one by one."""
+    if arch not in ARCHITECTURES:
+        raise AdvisorError(
+            f"the architecture {arch or '(none given)'} cannot be run block by block",
+            why=f"supported are {', '.join(sorted(ARCHITECTURES))}",
+            hint="choose a step that needs no calibration, e.g. magnitude pruning",
+        )
+
+
+def block_prefix(index: int) -> str:
+    """What the names of a block's tensors start with."""
+    return f"model.layers.{index}."
+
+
+class StreamedDecoder:
+    """Runs token ids through a model whose tensors come from `source`.
+
+    `folder` gives config.json; `dtype` is the type it computes in. Raises AdvisorError for unknown architectures.
+    """
+
+    def __init__(self, source: TensorSource, folder: Path, dtype: torch.dtype, device: str = "cpu") -> None:
+        import torch
+        from transformers import AutoConfig, AutoModelForCausalLM
+
+        config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
+        require_architecture(config.model_type)
+        with torch.device("meta"):
+            model: Any = AutoModelForCausalLM.from_config(
+                config, dtype=dtype, attn_implementation="sdpa", trust_remote_code=False
+            )
+        model.eval().requires_grad_(False)
+        self.config = config
+        self.source = source
+        self.dtype = dtype
+        self.device = device
+        self._names = set(source.names())
+        self._skeleton = model.model
+        self._rotary = type(model.model.rotary_emb)(config=config).to(device)
+
+    @property
+    def block_count(self) -> int:
+        return len(self._skeleton.layers)
+
+    def embed(self, ids: torch.Tensor) -> torch.Tensor:
+        """Token ids [batch, length] to hidden states [batch, length, width]."""
+        import torch
+
+        table = self._read("model.embed_tokens.weight")
+        return torch.nn.functional.embedding(ids, table).to(self.device, self.dtype)
+
+    @contextmanager
+    def block(self, index: int) -> Iterator[torch.nn.Module]:
+        """The block of that number with its weights; they are released on leaving."""
+        block = self._skeleton.layers[index]
+        prefix = block_prefix(index)
+        weights = {name: self._read(prefix + name).to(self.device, self.dtype) for name in block.state_dict()}
+        block.load_state_dict(weights, assign=True, strict=True)
+        block.requires_grad_(False)
+        del weights
+        try:
+            yield block
+        finally:
+            block.to("meta")
+
+    def through(self, block: torch.nn.Module, hidden: torch.Tensor) -> torch.Tensor:
+        """Hidden states [batch, length, width] after one block, attention causal, no padding."""
+        import torch
+
+        positions = torch.arange(hidden.shape[1], device=self.device).unsqueeze(0)
+        with torch.no_grad():
+            rotary = self._rotary(hidden, position_ids=positions)
+            out = block(hidden, attention_mask=None, position_ids=positions, position_embeddings=rotary)
+        return out[0] if isinstance(out, tuple) else out
+
+    def head(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Hidden states [batch, length, width] to logits [batch, length, vocabulary] in 32 bits."""
+        import torch
+
+        norm = self._skeleton.norm
+        norm.load_state_dict({"weight": self._read("model.norm.weight").to(self.device, self.dtype)}, assign=True)
+        name = "lm_head.weight" if "lm_head.weight" in self._names else "model.embed_tokens.weight"
+        table = self._read(name)
+        with torch.no_grad():
+            normed = norm(hidden).float()
+            rows = table.split(HEAD_ROWS)
+            return torch.cat([normed @ part.to(self.device, torch.float32).T for part in rows], dim=-1)
+
+    def logits(self, prompts: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Logits [length, vocabulary] of each prompt, given as ids [length]; each block is read once for all."""
+        hidden = [self.embed(ids.unsqueeze(0)) for ids in prompts]
+        for index in range(self.block_count):
+            with self.block(index) as block:
+                hidden = [self.through(block, states) for states in hidden]
+        return [self.head(states)[0].cpu() for states in hidden]
+
+    def _read(self, name: str) -> torch.Tensor:
+        if name not in self._names:
+            raise AdvisorError(f"the model lacks tensor {name}", hint="fetch or copy the model again")
+        return self.source.read(name)
+
+
+@contextmanager
+def watching(block: torch.nn.Module, visit: BeforeLinear) -> Iterator[None]:
+    """Call `visit` before each linear layer of the block computes, so that it may read the input and change the
+    weight: what follows in the same pass already sees the changed weight. Layers fed the same tensor (query, key and
+    value; gate and up) are given the identical object."""
+    import torch
+
+    def hook(name: str) -> Callable[..., None]:
+        return lambda layer, inputs: visit(name, layer, inputs[0])
+
+    handles = [
+        layer.register_forward_pre_hook(hook(name))
+        for name, layer in block.named_modules()
+        if isinstance(layer, torch.nn.Linear)
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def fast_place() -> tuple[str, torch.dtype]:
+    """Device and type to calibrate in: the GPU when there is one, and 16 bits where the hardware multiplies them."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda", torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    return "cpu", torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
