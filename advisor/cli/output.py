@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-import tempfile
-from pathlib import Path
 from typing import Any
-
-from advisor.domain.errors import AdvisorError, ExitCode
 
 
 def write(text: str, output: str | None = None) -> None:
@@ -17,28 +12,9 @@ def write(text: str, output: str | None = None) -> None:
     if output is None or output == "-":
         sys.stdout.write(text)
         return
-    target = Path(output)
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent or Path(), prefix=f".{target.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            mask = os.umask(0)
-            os.umask(mask)
-            Path(temporary).chmod(0o666 & ~mask)
-            Path(temporary).replace(target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise AdvisorError(
-            f"{output}: cannot be written",
-            why=error.strerror or str(error),
-            hint="choose another --output",
-            code=ExitCode.DISK,
-        ) from None
+    from advisor.files.writing import write_whole
+
+    write_whole(text, output)
 
 
 def write_json(value: dict[str, Any]) -> None:

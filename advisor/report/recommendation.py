@@ -58,12 +58,12 @@ def build(recommendation: Recommendation, knowledge: Knowledge) -> list[Block]:
     blocks += _situation(recommendation)
     if recommendation.feasible:
         blocks += _stack(recommendation)
-        blocks += _why(recommendation)
+        blocks += why_blocks(recommendation)
     else:
         blocks.append(Paragraph("Nothing is feasible here. Each technique's reason stands under Rejected."))
-    blocks += _warnings(recommendation)
+    blocks += warning_blocks(recommendation)
     blocks += _order(recommendation)
-    blocks += _others(recommendation)
+    blocks += others_blocks(recommendation)
     blocks += _sources(recommendation, titles)
     if recommendation.next_command:
         blocks += [Heading("Next"), Code(recommendation.next_command)]
@@ -117,7 +117,7 @@ def _stack(recommendation: Recommendation) -> list[Block]:
     return [Heading(name), Table(columns, tuple(rows), frozenset({0})), Paragraph(total)]
 
 
-def _why(recommendation: Recommendation) -> list[Block]:
+def why_blocks(recommendation: Recommendation) -> list[Block]:
     items = [Bullet(f"{entry.technique}{_named(entry)}", _reasons(entry.because)) for entry in recommendation.stack]
     blocks: list[Block] = [Heading("Why"), Bullets(tuple(items), is_numbered=True)]
     if recommendation.supports:
@@ -136,7 +136,7 @@ def _reasons(reasons: tuple[Reason, ...]) -> tuple[str, ...]:
     return tuple(f"{r.text} [{r.source}]" if r.source else r.text for r in reasons)
 
 
-def _warnings(recommendation: Recommendation) -> list[Block]:
+def warning_blocks(recommendation: Recommendation) -> list[Block]:
     if not recommendation.warnings:
         return []
     items = []
@@ -161,7 +161,7 @@ def _cited(sources: tuple[str, ...]) -> str:
     return f" [{'; '.join(sources)}]" if sources else ""
 
 
-def _others(recommendation: Recommendation) -> list[Block]:
+def others_blocks(recommendation: Recommendation) -> list[Block]:
     blocks: list[Block] = []
     if recommendation.alternatives:
         items = [Bullet(f"{' -> '.join(a.stack)}: {a.why_not_first}") for a in recommendation.alternatives]
