@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from advisor.domain.base import Frozen
 from advisor.domain.words import DataKind, Goal, Need
@@ -56,9 +56,27 @@ class GpuAnswer(Frozen):
 
 
 class HardwareAnswer(Frozen):
+    """What to reckon with instead of this machine. `gpus` may also be typed: `RTX 4090:24:2, A100:80`, or `none`."""
+
     gpus: tuple[GpuAnswer, ...] | None = None
     ram_gib: float | None = Field(default=None, gt=0)
     disk_gib: float | None = Field(default=None, gt=0)
+
+    @field_validator("gpus", mode="before")
+    @classmethod
+    def _read_typed(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        typed = [part.strip() for part in value.split(",") if part.strip()]
+        return () if [part.lower() for part in typed] == ["none"] else tuple(_typed_gpu(part) for part in typed) or None
+
+
+def _typed_gpu(text: str) -> dict[str, str | int]:
+    """`NAME:GIB[:COUNT]` as the keys of a `GpuAnswer`. Raises ValueError for another form."""
+    parts = [part.strip() for part in text.split(":")]
+    if len(parts) not in (2, 3) or not all(parts):
+        raise ValueError(f"{text!r} is not NAME:GIB[:COUNT], such as RTX 4090:24 or A100:80:8")
+    return {"name": parts[0], "memory_gib": parts[1], "count": parts[2] if len(parts) == 3 else 1}
 
 
 class ServeAnswer(Frozen):
