@@ -66,6 +66,8 @@ class HardwareProfile(Frozen):
     ram_free_gib: float | None = None
     disk_gib: float | None = None
     """Free where runs are written."""
+    notes: tuple[str, ...] = ()
+    """What may surprise about this machine, one sentence each, e.g. a cgroup limit below the RAM built in."""
     platform: str = ""
     is_wsl: bool = False
     is_simulated: bool = False

@@ -161,7 +161,31 @@ UNKNOWN = Family(tied=True)
 value is true, so a silent file means tied."""
 
 ENCODERS = frozenset(
-    ["albert", "bart", "bert", "clip", "deberta", "deberta-v2", "distilbert", "electra", "ernie", "marian", "mbart", "modernbert", "mpnet", "mt5", "pegasus", "roberta", "siglip", "t5", "umt5", "vit", "wav2vec2", "whisper", "xlm-roberta"]
+    [
+        "albert",
+        "bart",
+        "bert",
+        "clip",
+        "deberta",
+        "deberta-v2",
+        "distilbert",
+        "electra",
+        "ernie",
+        "marian",
+        "mbart",
+        "modernbert",
+        "mpnet",
+        "mt5",
+        "pegasus",
+        "roberta",
+        "siglip",
+        "t5",
+        "umt5",
+        "vit",
+        "wav2vec2",
+        "whisper",
+        "xlm-roberta",
+    ]
 )
 """Model types without a decoder to train as a language model here."""
 

@@ -41,7 +41,14 @@ FAMILIES: list[tuple[str, dict[str, Any]]] = [
     ("gpt_neox", SMALL),
     (
         "gpt_neo",
-        {"hidden_size": 64, "num_layers": 2, "num_heads": 4, "vocab_size": 999, "attention_types": [[["global"], 2]]},
+        {
+            "hidden_size": 64,
+            "num_layers": 2,
+            "num_heads": 4,
+            "max_position_embeddings": 77,
+            "vocab_size": 999,
+            "attention_types": [[["global"], 2]],
+        },
     ),
     ("opt", {**SMALL, "ffn_dim": 160, "word_embed_proj_dim": 64, "max_position_embeddings": 77}),
     ("bloom", {"hidden_size": 64, "n_layer": 3, "n_head": 4, "vocab_size": 999}),
@@ -145,7 +152,7 @@ def test_a_shape_stands_for_the_parameters_of_the_model_that_transformers_builds
 
 
 def test_a_text_config_fills_what_it_leaves_out_with_the_defaults_of_its_class() -> None:
-    """Gemma 3 4B stores only hidden size, width and layers of its text part; heads and vocabulary come from the class."""
+    """Gemma 3 4B stores only hidden size, width and layers of its text part; the rest is its class's."""
     text = {"hidden_size": 2560, "intermediate_size": 10240, "model_type": "gemma3_text", "num_hidden_layers": 34}
     shape = shape_from_config({"model_type": "gemma3", "text_config": text, "vision_config": {"hidden_size": 1152}})
     assert (shape.heads, shape.kv_heads, shape.head_dim, shape.vocab, shape.tied) == (8, 4, 256, 262208, True)
