@@ -110,7 +110,11 @@ def publish(folder: Path, target: Path) -> None:
     if target.exists():
         old = target.parent / f"{target.name}.tmp-old-{secrets.token_hex(4)}"
         target.replace(old)
-        folder.replace(target)
+        try:
+            folder.replace(target)
+        except OSError:
+            old.replace(target)
+            raise
         shutil.rmtree(old)
     else:
         folder.replace(target)

@@ -1,0 +1,93 @@
+"""What this machine has free: memory (cgroup limits counted), disk, cores, and GPU memory as NVML tells it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from executors.process.environment import usable_cores
+from executors.protocol import Machine
+
+GIB = 2**30
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def machine_facts(folder: Path) -> Machine:
+    """The machine as `preflight` sees it; `folder` is where the run is written."""
+    import psutil
+
+    free = psutil.virtual_memory().available
+    limit, used = _cgroup_bytes("memory.max"), _cgroup_bytes("memory.current")
+    if limit is not None and used is not None:
+        free = min(free, max(0, limit - used))
+    return Machine(
+        ram_free_gib=free / GIB,
+        gpu_free_gib=gpu_free_gib(),
+        disk_free_gib=disk_free_gib(folder),
+        cores=usable_cores(),
+    )
+
+
+def disk_free_gib(folder: Path) -> float | None:
+    """Free space where `folder` is or will be; None when that cannot be found out."""
+    place = folder.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    try:
+        return shutil.disk_usage(place).free / GIB
+    except OSError:
+        return None
+
+
+def memory_limit_gib() -> float:
+    """RAM, or the cgroup's limit where that is smaller."""
+    import psutil
+
+    total = int(psutil.virtual_memory().total)
+    limit = _cgroup_bytes("memory.max")
+    return min(total, limit if limit is not None else total) / GIB
+
+
+def oom_kills() -> int | None:
+    """How many processes the kernel killed for memory in this cgroup so far; None when it does not tell."""
+    try:
+        for line in (_CGROUP / "memory.events").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    except (OSError, ValueError):
+        return None
+    return None
+
+
+def gpu_free_gib() -> float | None:
+    """Free memory of the GPU with the most; None without one."""
+    nvml = load_nvml()
+    if nvml is None:
+        return None
+    try:
+        handles = [nvml.nvmlDeviceGetHandleByIndex(i) for i in range(nvml.nvmlDeviceGetCount())]
+        return max((nvml.nvmlDeviceGetMemoryInfo(h).free / GIB for h in handles), default=None)
+    except nvml.NVMLError:
+        return None
+
+
+def load_nvml() -> Any | None:
+    """The initialised NVML module; None when there is no driver or no GPU."""
+    try:
+        import pynvml
+    except ImportError:
+        return None
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    return pynvml
+
+
+def _cgroup_bytes(name: str) -> int | None:
+    try:
+        text = (_CGROUP / name).read_text().strip()
+        return None if text == "max" else int(text)
+    except (OSError, ValueError):
+        return None
