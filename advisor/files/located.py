@@ -110,13 +110,11 @@ def _lines_by_search(text: str, values: Any) -> dict[KeyPath, int]:
     rows = text.splitlines()
 
     def find(key: str, start: int) -> int | None:
-        marks = (f'"{key}"', f"{key} ", f"{key}=", f"[{key}]", f"{key}:")
-        hits = (
-            n
-            for n in range(start, len(rows))
-            if any(rows[n].lstrip(" {[,").startswith(m) or f'"{key}"' in rows[n] for m in marks)
+        marks = (f'"{key}"', f"{key} ", f"{key}=", f"{key}]")
+        return next(
+            (n for n in range(start, len(rows)) if f'"{key}"' in rows[n] or rows[n].lstrip(" {[,").startswith(marks)),
+            None,
         )
-        return next(hits, None)
 
     for key, value in values.items() if isinstance(values, dict) else ():
         at = find(str(key), 0)
