@@ -39,11 +39,10 @@ def read_tokenizer(gguf: GgufFile) -> Any:
     tokenizer.pre_tokenizer = _pre_tokenizer(pre)
     tokenizer.decoder = decoders.ByteLevel()
     types = gguf.metadata.get("tokenizer.ggml.token_type") or [1] * len(tokens)
-    kinds = list(zip(tokens, types, strict=False))
-    tokenizer.add_special_tokens(
-        [AddedToken(t, special=True, normalized=False) for t, kind in kinds if kind == CONTROL]
-    )
-    tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t, kind in kinds if kind == USER_DEFINED])
+    special = [t for t, kind in zip(tokens, types, strict=False) if kind == CONTROL]
+    whole = [t for t, kind in zip(tokens, types, strict=False) if kind == USER_DEFINED]
+    tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in special])
+    tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in whole])
     limit = gguf.metadata.get(f"{gguf.metadata.get('general.architecture')}.context_length")
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=limit, **_named(gguf, tokens))
     fast.chat_template = gguf.metadata.get("tokenizer.chat_template")

@@ -1,0 +1,164 @@
+"""Reads a person's data: JSON Lines, JSON, CSV, TSV, Parquet, plain text, or a folder of such files.
+
+Nothing is guessed and nothing is dropped silently: a row that cannot be used ends the reading with its place and
+reason. Rows that ask the same thing are kept on one side of the held-out split.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from advisor.domain.errors import AdvisorError
+from advisor.domain.plan import DataSpec
+from executors.datasets.rows import Row, hashed
+from executors.datasets.shapes import BadRecord, to_row
+
+SHOWN = 5
+HELD_OUT_NAMES = ("held-out", "held_out", "test", "validation", "valid", "eval", "dev")
+TEXT_SUFFIXES = (".txt", ".md", ".rst")
+MAX_FIELD = 2**24
+_Place = tuple[str, Any]
+
+
+def load_file(spec: DataSpec, is_held_out: bool) -> list[Row]:
+    """All rows of one side of the split, in a random order that depends on their contents alone.
+
+    Raises AdvisorError (exit 2) for a missing file, bad rows, or data too small to split.
+    """
+    path = Path(spec.path).expanduser()
+    train, held_out = _files(path)
+    if held_out:
+        rows = _read(held_out if is_held_out else train)
+    else:
+        rows = _side(_read(train), spec, is_held_out)
+    if not rows:
+        raise AdvisorError(f"{path} has no rows", hint="give a file with at least two rows")
+    return sorted(rows, key=lambda row: hashed(f"order:{row.key}"))
+
+
+def _files(path: Path) -> tuple[list[Path], list[Path]]:
+    """The files to train on and those the data set itself keeps for measuring."""
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+        held_out = [p for p in files if p.stem.lower().split("-0")[0] in HELD_OUT_NAMES]
+        return [p for p in files if p not in held_out], held_out
+    if not path.is_file():
+        raise AdvisorError(f"there is no data at {path}", hint="give a file, a folder of files, or builtin:stdlib")
+    return [path], []
+
+
+def _side(rows: list[Row], spec: DataSpec, is_held_out: bool) -> list[Row]:
+    """The rows of one side: by the hash of what they ask, so that repeated questions stay together."""
+    scores = {row.key: hashed(f"split:{row.key}") / 2**64 for row in rows}
+    if len(scores) < 2:
+        raise AdvisorError(
+            f"{spec.path} is too small to split",
+            why=f"it has {len(rows)} rows that ask {len(scores)} different things, and some must be held out",
+            hint="give at least two different rows",
+        )
+    kept = {key for key, score in scores.items() if score < spec.held_out}
+    if not kept or len(kept) == len(scores):
+        kept = {min(scores, key=lambda key: scores[key])}
+    return [row for row in rows if (row.key in kept) == is_held_out]
+
+
+def _read(files: list[Path]) -> list[Row]:
+    rows: list[Row] = []
+    bad: list[str] = []
+    for file in files:
+        for place, record in _records(file):
+            try:
+                if isinstance(record, BadRecord):
+                    raise record
+                rows.append(to_row(record))
+            except BadRecord as error:
+                bad.append(f"{place}: {error}")
+    if bad:
+        more = [f"and {len(bad) - SHOWN} more"] if len(bad) > SHOWN else []
+        raise AdvisorError(
+            f"{len(bad)} of {len(bad) + len(rows)} rows cannot be used",
+            why="\n       ".join([*bad[:SHOWN], *more]),
+            hint="repair or remove these rows",
+        )
+    return rows
+
+
+def _records(file: Path) -> Iterator[_Place]:
+    """Every record of a file with its place, `file:line`; a `BadRecord` in place of one that cannot be parsed."""
+    suffix = file.suffix.lower()
+    if suffix == ".parquet":
+        yield from _parquet(file)
+        return
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = file.read_bytes()[: error.start].count(b"\n") + 1
+        raise AdvisorError(f"{file}:{line}: not UTF-8", why=f"byte {error.start} is {error.reason}",
+                           hint="save the file as UTF-8") from None  # fmt: skip
+    except OSError as error:
+        raise AdvisorError(f"cannot read {file}", why=error.strerror or str(error)) from None
+    if suffix in TEXT_SUFFIXES:
+        yield f"{file}:1", text
+    elif suffix in (".csv", ".tsv"):
+        yield from _table(file, text, "\t" if suffix == ".tsv" else ",")
+    elif suffix == ".json" and text.lstrip().startswith("["):
+        yield from _array(file, text)
+    elif suffix in (".json", ".jsonl", ".ndjson"):
+        yield from _lines(file, text)
+    else:
+        raise AdvisorError(f"{file}: unknown kind of file {suffix!r}",
+                           hint="known are .jsonl .json .csv .tsv .parquet .txt .md")  # fmt: skip
+
+
+def _lines(file: Path, text: str) -> Iterator[_Place]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            yield f"{file}:{number}", _parsed(line)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return BadRecord(f"is not JSON: {error}")
+
+
+def _array(file: Path, text: str) -> Iterator[_Place]:
+    try:
+        records = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise AdvisorError(f"{file}:{error.lineno}: not JSON", why=error.msg) from None
+    except RecursionError:
+        raise AdvisorError(f"{file}: not usable JSON", why="it is nested too deeply") from None
+    for number, record in enumerate(records, start=1):
+        yield f"{file}: element {number}", record
+
+
+def _table(file: Path, text: str, delimiter: str) -> Iterator[_Place]:
+    csv.field_size_limit(MAX_FIELD)
+    reader = csv.DictReader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
+    try:
+        for record in reader:
+            surplus = None in record
+            yield f"{file}:{reader.line_num}", BadRecord("has more fields than the header") if surplus else record
+    except csv.Error as error:
+        raise AdvisorError(f"{file}:{reader.line_num}: not a table", why=str(error)) from None
+
+
+def _parquet(file: Path) -> Iterator[_Place]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        table = pyarrow.parquet.ParquetFile(file)
+        number = 0
+        for batch in table.iter_batches():
+            for record in batch.to_pylist():
+                number += 1
+                yield f"{file}: row {number}", record
+    except (pyarrow.ArrowException, OSError) as error:
+        raise AdvisorError(f"{file}: not a readable Parquet file", why=str(error).splitlines()[0]) from None

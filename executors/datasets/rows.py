@@ -1,0 +1,71 @@
+"""What a data set consists of once it is read: conversations, texts, preferences, multiple-choice questions."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: str
+    """system | user | assistant | tool"""
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """Turns of which the assistant's are learnt and measured."""
+
+    messages: tuple[Message, ...]
+
+    @property
+    def key(self) -> str:
+        """What is asked: two conversations that ask the same never stand on both sides of a split."""
+        return "\n".join(m.content for m in self.messages if m.role == "user")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A passage of which every token is learnt and measured."""
+
+    text: str
+
+    @property
+    def key(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """Two answers to one prompt, the first better than the second."""
+
+    prompt: tuple[Message, ...]
+    chosen: str
+    rejected: str
+
+    @property
+    def key(self) -> str:
+        return "\n".join(m.content for m in self.prompt if m.role == "user")
+
+
+@dataclass(frozen=True, slots=True)
+class MultipleChoice:
+    """A question with its possible answers; `answer` is the index of the right one."""
+
+    question: str
+    choices: tuple[str, ...]
+    answer: int
+
+
+Row = Conversation | Text | Preference
+
+
+def ask(question: str, answer: str) -> Conversation:
+    """A conversation of one question and its answer."""
+    return Conversation((Message("user", question), Message("assistant", answer)))
+
+
+def hashed(text: str) -> int:
+    """A 64-bit number that depends on the text alone: the same on every machine and in every process."""
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big")
