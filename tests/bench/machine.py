@@ -23,8 +23,8 @@ def describe() -> str:
             found.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             continue
-    cpu = f"{hardware.cpu.name}, {hardware.cpu.cores} cores, {hardware.ram_gib:.0f} GiB, Python {platform.python_version()}"
-    return f"machine: {cpu}\nversions: {', '.join(found)}"
+    cpu = f"{hardware.cpu.name}, {hardware.cpu.cores} cores, {hardware.ram_gib:.0f} GiB"
+    return f"machine: {cpu}, Python {platform.python_version()}\nversions: {', '.join(found)}"
 
 
 def time_process(command: list[str], runs: int = 11, warmup: int = 2) -> tuple[float, float, float]:
