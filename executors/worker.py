@@ -108,7 +108,7 @@ def _check_inputs(request: Request) -> None:
     from executors.artifact import verify
 
     for role, parent in request.parents.items():
-        if not parent.sha256 or Path(parent.path).is_absolute():
+        if not parent.path.startswith("steps/"):
             continue
         place = Path(request.inputs.path(role))
         folder = place if place.is_dir() else place.parent

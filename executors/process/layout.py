@@ -1,0 +1,99 @@
+"""Where things lie in a run folder, and what each step starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from advisor.domain.plan import BASE, Plan, Step
+from advisor.domain.run import Run
+from advisor.domain.words import ArtifactKind
+from executors.artifact import Parent, read_manifest
+from executors.process.produce import EVALUATION
+from executors.process.request import Request
+from executors.protocol import Input, Inputs
+
+MEASURED = {
+    ArtifactKind.CAUSAL_LM,
+    ArtifactKind.ADAPTER,
+    ArtifactKind.SPARSE_LM,
+    ArtifactKind.QUANTIZED_LM,
+    ArtifactKind.GGUF,
+}
+"""Kinds of artifact that are evaluated."""
+BASELINE = "00-baseline"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A plan in its run folder."""
+
+    run_dir: Path
+    plan: Plan
+    record: Run
+    package: str
+
+    def folder(self, step: Step | None) -> Path:
+        """The folder of a step; of the baseline for None."""
+        return self.run_dir / "steps" / (step.folder if step is not None else BASELINE)
+
+    def artifact(self, step: Step) -> Path:
+        return self.folder(step) / "artifact"
+
+    def scratch(self, step: Step) -> Path:
+        return self.folder(step) / "scratch"
+
+    def evaluation(self, step: Step | None) -> Path:
+        return self.folder(step) / EVALUATION
+
+    def work_request(self, step: Step) -> Request:
+        """What the worker of a step is told. The steps it starts from must be done."""
+        roles = {role: self._origin(origin) for role, origin in step.inputs.items()}
+        return Request(
+            phase="work",
+            technique=step.technique,
+            executor=step.executor,
+            package=self.package,
+            config=step.config,
+            inputs=self._inputs(roles, str(self.scratch(step))),
+            target=str(self.artifact(step)),
+            kind=step.produces,
+            parents={role: parent for role, (_, parent) in roles.items()},
+            versions=self.record.versions,
+        )
+
+    def evaluation_request(self, step: Step | None) -> Request:
+        """What the worker is told that measures the baseline (None) or what a step left."""
+        if step is None:
+            roles = {"model": self._origin(BASE)}
+        elif step.produces is ArtifactKind.ADAPTER:
+            roles = {"model": self._origin(step.inputs.get("model", BASE)), "adapter": self._origin(str(step.number))}
+        else:
+            roles = {"model": self._origin(str(step.number))}
+        return Request(
+            phase="evaluate",
+            executor=self.plan.evaluation.executor,
+            package=self.package,
+            config=self.plan.evaluation.config,
+            inputs=self._inputs(roles, str(self.folder(step) / "scratch-evaluation")),
+            target=str(self.evaluation(step)),
+            parents={role: parent for role, (_, parent) in roles.items()},
+            versions=self.record.versions,
+        )
+
+    def _inputs(self, roles: dict[str, tuple[Input, Parent]], scratch: str) -> Inputs:
+        given = {role: source for role, (source, _) in roles.items()}
+        return Inputs(roles=given, seed=self.plan.seed, threads=self.record.threads, scratch=scratch)
+
+    def _origin(self, origin: str) -> tuple[Input, Parent]:
+        if origin == BASE:
+            model = self.plan.model
+            known = {source.path: source.sha256 for source in self.record.sources}
+            sha256 = model.sha256 or known.get(str(Path(model.path).absolute()), "")
+            return Input(kind=model.kind, path=model.path), Parent(path=model.path, sha256=sha256)
+        step = self.plan.step(int(origin))
+        folder = self.artifact(step)
+        manifest = read_manifest(folder) if folder.is_dir() else ""
+        sha256 = "" if isinstance(manifest, str) else manifest.sha256
+        name = folder.relative_to(self.run_dir).as_posix()
+        return Input(kind=step.produces, path=str(folder)), Parent(path=name, sha256=sha256)
