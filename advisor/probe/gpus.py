@@ -33,7 +33,7 @@ STATUS_OF_CODE: dict[int, GpuStatus] = {
 """NVML return codes (nvml.h, `nvmlReturn_t`); any other is `unknown-error`."""
 
 REMEDIES: dict[GpuStatus, str] = {
-    GpuStatus.NO_DRIVER: "No NVIDIA driver. If there is an NVIDIA GPU: install its driver, or start the container with --gpus all.",
+    GpuStatus.NO_DRIVER: "No NVIDIA driver. With an NVIDIA GPU: install it, or start the container with --gpus all.",
     GpuStatus.DRIVER_NOT_LOADED: "The NVIDIA driver is not loaded: run 'sudo modprobe nvidia', or reboot.",
     GpuStatus.VERSION_MISMATCH: "Driver library and kernel module differ in version, usually after an update: reboot.",
     GpuStatus.NO_PERMISSION: "No permission to talk to the GPU: join the group that owns /dev/nvidia* (often 'video').",
@@ -164,7 +164,7 @@ def _profile(gpu: dict[str, Any], shown: bool) -> GpuProfile:
         compute_capability=f"{capability[0]}.{capability[1]}" if capability else None,
         index=gpu["index"],
         is_mig=bool(gpu.get("mig")),
-        is_unified=gpu["errors"].get("memory") == _NOT_SUPPORTED,
+        is_unified=not gpu.get("mig") and gpu["errors"].get("memory") == _NOT_SUPPORTED,
         is_visible=shown,
         temperature_c=gpu.get("temperature"),
         utilization_percent=gpu.get("utilization"),
