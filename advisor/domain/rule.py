@@ -6,6 +6,7 @@ from typing import Literal
 
 from advisor.domain.base import Frozen
 from advisor.domain.condition import Condition
+from advisor.domain.errors import Severity
 
 
 class Rule(Frozen):
@@ -13,13 +14,22 @@ class Rule(Frozen):
 
     id: str
     when: Condition
-    effect: Literal["choose", "favor", "disfavor", "exclude", "support"]
+    effect: Literal["choose", "favor", "disfavor", "exclude", "support", "warn"]
     """choose: opens a slot and offers these techniques for it; favor, disfavor: change the score inside a slot;
-    exclude: rule out with `because`; support: accompanies the stack."""
+    exclude: rule out with `because`; support: accompanies the stack; warn: `because` is told as a warning."""
     techniques: tuple[str, ...]
+    """For warn and support: needed in the stack, any one of them (warn), or what accompanies it (support)."""
     weight: float = 1.0
     """For favor and disfavor: points."""
     slot: str = ""
-    """For choose: the family to fill; one technique of the offered is taken."""
+    """For choose: what to fill, one technique of the offered is taken."""
+    optional: bool = False
+    """For choose: when nothing offered is feasible, the stack does without; otherwise its goal is not reached."""
+    beside: tuple[str, ...] = ()
+    """For support: shown only when one of these techniques stands in the stack; empty means always."""
+    severity: Severity = Severity.INFO
+    """For warn."""
+    fix: str = ""
+    """For warn: what to do about it."""
     because: str
     source: str
