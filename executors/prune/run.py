@@ -15,6 +15,7 @@ from executors.prune.scores import input_norms, keep, magnitude_scores, wanda_sc
 from executors.tensors.decoder import StreamedDecoder, block_prefix, fast_place, watching
 from executors.tensors.folder import ModelFolder, copy_companions, open_model, write_json
 from executors.tensors.header import TensorInfo
+from executors.tensors.memory import reuse_large_blocks
 from executors.tensors.source import FolderSource, require_finite
 from executors.tensors.writer import TensorSpec, TensorWriter
 
@@ -73,6 +74,7 @@ class _Calibration:
 
         assert config.data is not None
         ids = calibration_ids(config.data, model.path, config.sequences, config.seq_len, say)
+        reuse_large_blocks()
         device, dtype = fast_place()
         self.config = config
         self.decoder = StreamedDecoder(FolderSource(model), model.path, dtype, device)
