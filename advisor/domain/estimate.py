@@ -57,6 +57,8 @@ class EstimateRequest(Frozen):
     precision: Literal["fp32", "bf16", "bf16-mixed", "fp16", "fp16-mixed"] = "bf16"
     quant: EstimateQuant = EstimateQuant()
     micro_batch: int = Field(default=1, ge=1)
+    accumulation: int = Field(default=1, ge=1)
+    """Micro batches per optimizer step; above 1 gradients stay in memory between them."""
     seq_len: int = Field(default=2048, ge=1)
     gradient_checkpointing: bool = False
     optimizer: str = "adamw"

@@ -1,0 +1,130 @@
+"""Every number of the estimates that does not follow from a model's dimensions: name, unit, source.
+
+Nothing here is fitted to a table of measurements. What is a property of a library is read from its code and says which.
+"""
+
+from __future__ import annotations
+
+GIB = 2**30
+"""Bytes."""
+
+# -- element sizes ---------------------------------------------------------------------------------------------------
+
+FP32 = 4
+"""Bytes per element."""
+HALF = 2
+"""Bytes per element of bf16 and fp16."""
+
+# -- quantized storage, bits per weight --------------------------------------------------------------------------------
+
+NF4_BLOCK = 64
+"""Weights that share one absolute maximum (bitsandbytes `Params4bit`, `blocksize=64`; QLoRA paper, section 3)."""
+NF4_ABSMAX_BITS = 32
+"""The maximum is kept in fp32 without double quantization."""
+NF4_DOUBLE_BITS = 8 + 32 / 256
+"""With double quantization: an 8-bit maximum, and one fp32 for 256 of them (QLoRA paper, section 3)."""
+GROUP = 128
+"""Weights that share scale and zero point in GPTQ and AWQ checkpoints (`group_size=128`, their default)."""
+GROUP_SCALE_BITS = 16
+"""fp16 scale per group."""
+HQQ_GROUP = 64
+"""HQQ's default group, with scale and zero point in 16 bits each."""
+INT8_ROW_BITS = 32
+"""bitsandbytes LLM.int8: one fp32 scale per output row (`SCB`)."""
+MX_BLOCK = 32
+"""Elements per 8-bit scale (OCP Microscaling Formats specification 1.0, section 5)."""
+NVFP4_BLOCK = 16
+"""Elements per FP8 scale (NVIDIA Blackwell NVFP4 format)."""
+GGUF_BITS: dict[str, float] = {
+    "q2_k": 2.63,
+    "q3_k_m": 3.91,
+    "q4_0": 4.5,
+    "q4_1": 5.0,
+    "q4_k_s": 4.58,
+    "q4_k_m": 4.85,
+    "q5_0": 5.5,
+    "q5_k_m": 5.69,
+    "q6_k": 6.56,
+    "q8_0": 8.5,
+    "f16": 16.0,
+    "bf16": 16.0,
+}
+"""Bits per weight over a whole file (llama.cpp, `tools/quantize/README.md`; q*_0 and q8_0 exact from the block layout)."""
+
+# -- the training step -------------------------------------------------------------------------------------------------
+
+LOSS_COPIES = 3
+"""fp32 copies of the logits at the start of the backward pass: log-softmax output, gradient with respect to it, gradient
+with respect to the upcast logits (transformers `ForCausalLMLoss`: `logits.float()`, then `cross_entropy`). The 16-bit
+logits stand beside them."""
+ADAM_8BIT_BYTES = 1 + 4 / 256
+"""Per parameter and state: one byte, and one fp32 maximum per block of 256 (bitsandbytes `Optimizer2State`)."""
+ADAM_4BIT_BYTES = 0.5 + 4 / 128
+"""Per parameter and state (torchao `AdamW4bit`, block 128)."""
+FLASH_STATISTIC = 4
+"""Bytes per head and token: the fp32 log-sum-exp that flash and memory-efficient attention keep."""
+BLAS_WORKSPACE = 32 * 2**20
+"""Bytes: cuBLAS workspace of one handle on compute capability 9.0 (8.1 MiB before), torch `CUDABlas.cpp`."""
+LAYER_GRADIENTS = 3
+"""Widest tensors of a block whose gradients live at once while it is gone through backwards (gate, up and product)."""
+DDP_BUCKETS = 1
+"""Copies of the gradients that DDP's buckets hold (`gradient_as_bucket_view=False`, the default)."""
+GATHERED_LAYERS = 2
+"""Blocks whose full weights are on the GPU at once under FSDP and ZeRO-3: the current one and the prefetched one."""
+ZERO_BUCKET = 2 * 2 * 5e8
+"""Bytes at most: reduce bucket and its copy of 5e8 16-bit elements each (DeepSpeed `reduce_bucket_size`)."""
+
+# -- adapters ----------------------------------------------------------------------------------------------------------
+
+VIRTUAL_TOKENS = 20
+"""Tokens of prompt tuning and prefix tuning when a request does not say (PEFT's examples and its quick tour)."""
+BOTTLENECK = 64
+"""Width of a bottleneck adapter (Houlsby et al. 2019, section 3.3 tries 8 to 64)."""
+ADAPTION_TOKENS, ADAPTION_LAYERS = 10, 30
+"""LLaMA-Adapter: prompt length and adapted layers (paper 2303.16199, section 4.1)."""
+
+# -- what a machine adds -----------------------------------------------------------------------------------------------
+
+CUDA_CONTEXT = 0.5
+"""GiB: context, kernels and libraries, beside the allocator. 0.3 to 0.6 with lazily loaded modules (CUDA 11.7 and later,
+`CUDA_MODULE_LOADING=LAZY`); older stacks load all of them and take up to 1.3 (transformers, `model_memory_anatomy`)."""
+RESERVED_SLACK = 0.05
+"""Share of what is allocated and freed each step that the caching allocator holds beyond the peak: blocks are rounded
+to 2 MiB and cut from 20 MiB segments (`CUDACachingAllocator.cpp`), and lengths change from batch to batch."""
+TORCH_RSS = 0.55
+"""GiB of host memory of a process that imported torch, transformers and peft (measured here, CPU wheels)."""
+CUDA_HOST_RSS = 2.0
+"""GiB of host memory more once CUDA is initialised: pinned buffers and library images."""
+
+# -- calibration of compression ----------------------------------------------------------------------------------------
+
+CALIBRATION_SAMPLES = 128
+"""Sequences (GPTQ paper 2210.17323 section 4; SparseGPT and Wanda repositories: `--nsamples 128`)."""
+HESSIAN_COPIES = 3
+"""Matrices of the widest input during the solve: the Hessian, its Cholesky factor, its inverse (GPTQ `fasterquant`)."""
+TEACHER_TEMPERATURE_COPIES = 2
+"""fp32 copies of the teacher's logits: the upcast ones and their softmax (Hinton et al. 2015)."""
+
+# -- time --------------------------------------------------------------------------------------------------------------
+
+TRAIN_UTILISATION = 0.35
+"""Share of the dense peak rate that training reaches with 16-bit matrices: 0.3 to 0.5 in published runs (PaLM paper
+2204.02311 section 4.1 collects 0.21 to 0.46)."""
+SMALL_UTILISATION = 0.15
+"""The same where a micro batch holds fewer tokens than `SATURATING_TOKENS`."""
+SATURATING_TOKENS = 4096
+"""Tokens of a micro batch from which large matrices fill a data-centre GPU."""
+DECODE_UTILISATION = 0.6
+"""Share of the memory bandwidth that token-by-token decoding reaches (weights are read once per token)."""
+QLORA_SLOWDOWN = 1.35
+"""Dequantizing 4-bit weights in each pass: 1.3 to 1.6 in litgpt's resource tables."""
+DEFAULT_GPU_TFLOPS, DEFAULT_GPU_BANDWIDTH = 150.0, 900.0
+"""Dense bf16 TFLOP/s and GB/s of a GPU nobody named: an RTX 4090 or A10-class card."""
+CPU_GFLOPS_PER_CORE, CPU_BANDWIDTH = 25.0, 20.0
+"""GFLOP/s that fp32 training reaches per core, and GB/s of memory, on a server CPU with AVX2 (measured here)."""
+TIME_SPREAD = (0.6, 1.8)
+"""Low and high factor of a duration that rests on a catalogue's rates; half as wide on measured ones."""
+STEP_OVERHEAD_SECONDS = 20.0
+"""Starting a process, importing torch and reading a model (measured here, two cores)."""
+DISK_MB_S = 400.0
+"""MB/s of reading and writing safetensors on an ordinary disk."""

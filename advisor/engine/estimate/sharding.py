@@ -1,0 +1,53 @@
+"""How weights, gradients and optimizer states are split over GPUs, and what gathering them costs.
+
+ZeRO: Rajbhandari et al. 2020. FSDP shards everything by block; embeddings and head form a unit that stays gathered.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from advisor.engine.estimate import constants as c
+from advisor.engine.estimate.weights import Weights
+
+
+class Shares(NamedTuple):
+    """Share of each kind that one GPU holds."""
+
+    weights: float
+    gradients: float
+    states: float
+    gathers: bool
+    """Weights are gathered block by block."""
+    keeps_gradients: bool
+    """Gradients stay in place between the steps (buckets), instead of taking the room activations leave."""
+
+
+def shares_of(sharding: str, gpus: int) -> Shares:
+    """The split under a sharding strategy; one GPU holds all."""
+    part = 1.0 / gpus
+    if gpus == 1 or sharding == "none":
+        return Shares(1.0, 1.0, 1.0, False, False)
+    if sharding == "ddp":
+        return Shares(1.0, 1.0, 1.0, False, True)
+    if sharding == "zero1":
+        return Shares(1.0, 1.0, part, False, True)
+    if sharding == "zero2":
+        return Shares(1.0, part, part, False, True)
+    return Shares(part, part, part, True, False)
+
+
+def communication_bytes(sharding: str, gpus: int, gradient_bytes: float) -> float:
+    """Buckets of gradients under DDP (a second copy of all) and ZeRO (two of at most 5e8 elements)."""
+    if gpus == 1:
+        return 0.0
+    if sharding == "ddp":
+        return c.DDP_BUCKETS * gradient_bytes
+    if sharding.startswith("zero"):
+        return min(c.ZERO_BUCKET, 2 * gradient_bytes)
+    return 0.0
+
+
+def gathered_bytes(weights: Weights, gpus: int) -> float:
+    """Full weights on the GPU at once beside the shards."""
+    return (c.GATHERED_LAYERS * weights.block + weights.root) * (1 - 1 / gpus)
