@@ -47,6 +47,14 @@ class Interaction(Frozen):
     sources: tuple[str, ...] = ()
 
 
+class Departure(Frozen):
+    """A pair that an order puts one way and the default profile judges otherwise, knowingly."""
+
+    first: Family
+    then: Family
+    because: str
+
+
 class Order(Frozen):
     """A total order of families as one source states it, e.g. the golden ordering."""
 
@@ -54,6 +62,7 @@ class Order(Frozen):
     families: tuple[Family, ...]
     text: str
     reasons: dict[str, str] = {}
+    departures: tuple[Departure, ...] = ()
     sources: tuple[str, ...] = ()
 
 

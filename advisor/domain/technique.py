@@ -15,7 +15,8 @@ class Evidence(Frozen):
     """A measurement or statement that supports a claim."""
 
     text: str
-    kind: Literal["source", "paper", "vendor", "maintainer", "measured-here"]
+    kind: Literal["source", "paper", "vendor", "maintainer", "user", "measured-here"]
+    """`user`: reported by someone who tried, unchecked."""
     strength: Literal["strong", "moderate", "weak", "claim"] = "moderate"
     """`claim`: the source's word alone."""
     numbers: dict[str, float | str] = Field(default_factory=dict)
