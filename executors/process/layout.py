@@ -89,7 +89,7 @@ class Layout:
         if origin == BASE:
             model = self.plan.model
             known = {source.path: source.sha256 for source in self.record.sources}
-            sha256 = model.sha256 or known.get(str(Path(model.path).absolute()), "")
+            sha256 = model.sha256 or _builtin_hash(model.path) or known.get(str(Path(model.path).absolute()), "")
             return Input(kind=model.kind, path=model.path), Parent(path=model.path, sha256=sha256)
         step = self.plan.step(int(origin))
         folder = self.artifact(step)
@@ -97,3 +97,10 @@ class Layout:
         sha256 = "" if isinstance(manifest, str) else manifest.sha256
         name = folder.relative_to(self.run_dir).as_posix()
         return Input(kind=step.produces, path=str(folder)), Parent(path=name, sha256=sha256)
+
+
+def _builtin_hash(model_id: str) -> str:
+    """SHA-256 of the file a built-in model is imported from; nothing for any other model."""
+    from executors.models.builtin import MODELS
+
+    return MODELS[model_id].sha256 if model_id in MODELS else ""

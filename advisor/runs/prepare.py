@@ -1,0 +1,136 @@
+"""Checks a plan against the executors before anything starts. The only module of `advisor` that reads `executors`.
+
+It starts nothing and loads no heavy library. What it cannot know yet (a step whose input an earlier step will make)
+is checked by the step's worker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from advisor.domain.errors import AdvisorError, Diagnostic, ExitCode, Severity
+from advisor.domain.plan import BASE, Plan, Step
+from advisor.domain.words import ArtifactKind
+from executors.process.lock import RunLock, holder
+from executors.process.machine import machine_facts
+from executors.process.produce import refusal
+from executors.process.request import PACKAGE
+from executors.process.resolve import configure, missing_distributions, resolve
+from executors.protocol import Executor, Input, Inputs, Machine
+
+__all__ = ["Prepared", "RunLock", "holder", "prepare"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A plan that can be started, with absolute paths, and what a person should know before."""
+
+    plan: Plan
+    diagnostics: tuple[Diagnostic, ...]
+    machine: Machine
+    package: str = PACKAGE
+
+
+def prepare(plan: Plan, place: Path, machine: Machine | None = None, package: str = PACKAGE) -> Prepared:
+    """Check `plan` for a run at `place`. Raises AdvisorError for what would make it fail.
+
+    Codes: 2 for configuration, 4 hardware, 5 memory, 6 disk, 8 refused for safety.
+    """
+    if not plan.steps:
+        raise AdvisorError("the plan has no steps", why="; ".join(plan.notes), hint="there is nothing to run")
+    plan = _with_absolute_paths(plan)
+    machine = machine or machine_facts(place)
+    _check_kinds(plan)
+    found = _check_disk(plan, machine)
+    checks = [(f"step {s.number} {s.technique}", s.executor, s.config, s.inputs) for s in plan.steps]
+    for name, executor_name, config, origins in [_evaluation_check(plan), *checks]:
+        executor = resolve(executor_name, package)
+        _require(name, executor)
+        valid = configure(executor, name, config)
+        if set(origins.values()) == {BASE}:
+            found += executor.preflight(valid, _inputs(plan, origins), machine)
+    error = refusal(found)
+    if error is not None:
+        raise error
+    return Prepared(plan, tuple(dict.fromkeys(found)), machine, package)
+
+
+def _evaluation_check(plan: Plan) -> tuple[str, str, dict[str, Any], dict[str, str]]:
+    return "evaluation", plan.evaluation.executor, plan.evaluation.config, {"model": BASE}
+
+
+def _inputs(plan: Plan, origins: dict[str, str]) -> Inputs:
+    given = Input(kind=plan.model.kind, path=plan.model.path)
+    return Inputs(roles=dict.fromkeys(origins, given), seed=plan.seed, threads=plan.threads)
+
+
+def _require(name: str, executor: Executor) -> None:
+    missing = missing_distributions(executor)
+    if missing:
+        raise AdvisorError(
+            f"{name} needs {', '.join(missing)}",
+            why="not installed here",
+            hint="python -m pip install 'technique-advisor[run]'",
+        )
+
+
+def _check_kinds(plan: Plan) -> None:
+    """An adapter comes from a step that makes adapters, a model from one that makes models."""
+    for step in plan.steps:
+        for role, origin in step.inputs.items():
+            kind = plan.model.kind if origin == BASE else plan.step(int(origin)).produces
+            if (role == "adapter") != (kind is ArtifactKind.ADAPTER):
+                raise AdvisorError(
+                    f"step {step.number} {step.technique}: its {role} would be a {kind} from {_origin(plan, origin)}",
+                    hint=f"inputs: {{{role}: N}} names the step whose result it is",
+                )
+
+
+def _origin(plan: Plan, origin: str) -> str:
+    return "the base model" if origin == BASE else f"step {origin} {plan.step(int(origin)).technique}"
+
+
+def _check_disk(plan: Plan, machine: Machine) -> list[Diagnostic]:
+    known = [step.estimate.disk_gib for step in plan.steps if step.estimate.disk_gib is not None]
+    expected, high = sum(r.expected for r in known), sum(r.high for r in known)
+    free = machine.disk_free_gib
+    if free is None or high <= free:
+        return []
+    text = f"the run writes about {expected:.1f} GiB (at most {high:.1f}), and {free:.1f} GiB are free"
+    if expected > free:
+        raise AdvisorError(text, hint="free some space, or choose another --run-dir", code=ExitCode.DISK)
+    return [Diagnostic(severity=Severity.WARNING, code="disk-tight", text=text, hint="free some space first")]
+
+
+def _with_absolute_paths(plan: Plan) -> Plan:
+    """The run may be resumed from any folder: what exists relative to this one is written absolute."""
+    steps = tuple(step.model_copy(update={"config": _absolute(step.config)}) for step in plan.steps)
+    return plan.model_copy(
+        update={
+            "model": plan.model.model_copy(update={"path": _absolute_path(plan.model.path)}),
+            "steps": tuple(_checked(step) for step in steps),
+            "evaluation": plan.evaluation.model_copy(update={"config": _absolute(plan.evaluation.config)}),
+        }
+    )
+
+
+def _checked(step: Step) -> Step:
+    if not step.inputs:
+        raise AdvisorError(f"step {step.number} {step.technique} starts from nothing", hint="inputs: {model: base}")
+    return step
+
+
+def _absolute(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: _absolute_path(inner) if key == "path" and isinstance(inner, str) else _absolute(inner)
+        for key, inner in value.items()
+    }
+
+
+def _absolute_path(text: str) -> str:
+    path = Path(text).expanduser()
+    return str(path.absolute()) if ":" not in text and path.exists() else text
