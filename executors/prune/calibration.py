@@ -1,14 +1,14 @@
 """Calibration sequences: a step's data as equally long runs of tokens, without padding.
 
-Texts are joined with the end token and windows are taken evenly over the whole, so that every part of the data has
-its say. Deterministic; nothing is drawn at random.
+Rows are joined as the model would see them in training, and windows are taken evenly over the whole, so that every
+part of the data has its say. Deterministic; nothing is drawn at random.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from advisor.domain.errors import AdvisorError, Severity
 from advisor.domain.plan import DataSpec
@@ -17,6 +17,10 @@ from executors.protocol import Say
 if TYPE_CHECKING:
     import torch
 
+ROWS_AT_ONCE = 256
+SURPLUS = 4
+"""How many times the wanted tokens are read, so that windows can be spread over more of the data."""
+
 
 def calibration_ids(data: DataSpec, model: Path, sequences: int, seq_len: int, say: Say) -> torch.Tensor:
     """Token ids [sequences, seq_len] of the training part of `data`.
@@ -24,19 +28,9 @@ def calibration_ids(data: DataSpec, model: Path, sequences: int, seq_len: int, s
     Fewer sequences, with a warning, when the data is short; AdvisorError when it does not fill one.
     """
     import torch
-    from transformers import AutoTokenizer
 
-    from executors.datasets import load
-
-    tokenizer = AutoTokenizer.from_pretrained(str(model), trust_remote_code=False, local_files_only=True)
-    stream: list[int] = []
     wanted = sequences * seq_len
-    for text in texts(load(data, "train"), tokenizer):
-        stream += tokenizer(text, add_special_tokens=False, verbose=False).input_ids
-        if tokenizer.eos_token_id is not None:
-            stream.append(tokenizer.eos_token_id)
-        if len(stream) >= 4 * wanted:
-            break
+    stream = _stream(data, model, SURPLUS * wanted)
     found = windows(stream, sequences, seq_len)
     if len(found) < sequences:
         say.diagnostic(
@@ -49,15 +43,22 @@ def calibration_ids(data: DataSpec, model: Path, sequences: int, seq_len: int, s
     return torch.tensor(found, dtype=torch.long)
 
 
-def texts(rows: Any, tokenizer: Any) -> Any:
-    """Each row as the model would see it: conversations through the chat template, everything else as its text."""
-    for row in rows:
-        if "messages" in row and tokenizer.chat_template:
-            yield tokenizer.apply_chat_template(row["messages"], tokenize=False)
-        elif "messages" in row:
-            yield "\n".join(message["content"] for message in row["messages"])
-        else:
-            yield row["text"]
+def _stream(data: DataSpec, model: Path, enough: int) -> list[int]:
+    """The ids of whole rows, one after another, until there are enough."""
+    from transformers import AutoTokenizer
+
+    from executors.datasets import load
+    from executors.datasets.render import encode
+
+    tokenizer = AutoTokenizer.from_pretrained(str(model), trust_remote_code=False, local_files_only=True)
+    rows = load(data, "train")
+    stream: list[int] = []
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        for encoded in encode(rows[start : start + ROWS_AT_ONCE], tokenizer, seq_len=enough):
+            stream += encoded.ids
+        if len(stream) >= enough:
+            break
+    return stream
 
 
 def windows(stream: Sequence[int], sequences: int, seq_len: int) -> list[list[int]]:

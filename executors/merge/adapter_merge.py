@@ -1,0 +1,66 @@
+"""Merging an adapter into its base, tensor by tensor, and checking the result by its logits.
+
+Sums are made in 32 bits and rounded once, to the base's own type.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from advisor.domain.errors import AdvisorError
+from executors.merge.adapter import HEAD, Change, open_adapter, plan_changes
+from executors.merge.delta import add_dora, add_lora, lora_delta
+from executors.protocol import Inputs, Say, Stopped
+from executors.tensors.folder import copy_companions, open_model, write_json
+from executors.tensors.source import read_tensor, require_finite, torch_dtype
+from executors.tensors.writer import TensorSpec, TensorWriter
+
+if TYPE_CHECKING:
+    import torch
+
+
+def merge_adapter(inputs: Inputs, out: Path, say: Say) -> None:
+    """Write base plus adapter below `out`. Raises AdvisorError when they do not belong together."""
+    model = open_model(inputs.path("model"))
+    adapter = open_adapter(inputs.path("adapter"))
+    changes = plan_changes(model, adapter)
+    specs = [TensorSpec.like(info) for info in model.tensors.values()]
+    specs += [TensorSpec(name, c.base.dtype, c.base.shape) for name, c in changes.items() if name not in model.tensors]
+    with TensorWriter(out, specs) as writer:
+        for number, spec in enumerate(specs, start=1):
+            if say.should_stop():
+                raise Stopped
+            change = changes.get(spec.name)
+            tensor = merged(change) if change else read_tensor(model.tensors[spec.name])
+            require_finite(spec.name, tensor)
+            writer.write(spec.name, tensor)
+            say.progress(number, len(specs), "tensors", spec.name)
+    is_untied = HEAD in changes and HEAD not in model.tensors
+    write_json(out / "config.json", {**model.config, "tie_word_embeddings": False} if is_untied else model.config)
+    copy_companions(model.path, out)
+    say.metric("changed_tensors", len(changes))
+
+
+def merged(change: Change) -> torch.Tensor:
+    """One tensor of the merged model, in the base's type. Raises AdvisorError when it overflows that type."""
+    import torch
+
+    base = read_tensor(change.replacement or change.base)
+    dtype = torch_dtype(change.base.dtype)
+    if change.a is None or change.b is None:
+        return base.to(dtype)
+    weight = base.T if change.is_transposed else base
+    delta = lora_delta(read_tensor(change.a), read_tensor(change.b), change.scale)
+    if change.magnitude is None:
+        result = add_lora(weight, delta)
+    else:
+        result = add_dora(weight, delta, read_tensor(change.magnitude))
+    result = (result.T if change.is_transposed else result).to(dtype)
+    if not torch.isfinite(result.sum(dtype=torch.float64)):
+        raise AdvisorError(
+            f"merging {change.base.name} gives numbers too large for {change.base.dtype}",
+            why="the adapter is damaged, or its training diverged",
+            hint="train it again with a lower learning rate",
+        )
+    return result.contiguous()

@@ -1,0 +1,52 @@
+"""Tests of executors.prune.calibration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from advisor.domain.errors import AdvisorError
+from advisor.domain.plan import DataSpec
+from advisor.domain.words import DataKind
+from executors.prune.calibration import calibration_ids, windows
+
+
+@pytest.mark.parametrize(("length", "sequences"), [(40, 4), (41, 4), (57, 4), (1000, 7), (10, 1)])
+def test_windows_are_spread_without_overlap(length: int, sequences: int) -> None:
+    """All windows are full, ordered and apart, and with more than one the last ends where the text ends."""
+    found = windows(range(length), sequences, 10)
+    assert [len(window) for window in found] == [10] * sequences
+    flat = [token for window in found for token in window]
+    assert flat == sorted(set(flat))
+    assert flat[0] == 0
+    assert sequences == 1 or flat[-1] == length - 1
+
+
+def test_short_text_gives_fewer_windows_and_too_short_text_an_error() -> None:
+    """35 tokens fill three windows of ten; nine fill none and are refused."""
+    assert len(windows(range(35), 8, 10)) == 3
+    with pytest.raises(AdvisorError, match="9 tokens, fewer than one sequence of 10"):
+        windows(range(9), 8, 10)
+
+
+@pytest.mark.parametrize("kind", [DataKind.INSTRUCTIONS, DataKind.TEXT])
+def test_the_builtin_data_calibrates(tiny_model: Path, listener: Any, kind: DataKind) -> None:
+    """Conversations and texts alike become token ids of the asked shape, the same each time, without a warning."""
+    data = DataSpec(path="builtin:stdlib", kind=kind)
+    ids = calibration_ids(data, tiny_model, 8, 32, listener)
+    assert ids.shape == (8, 32)
+    assert int(ids.min()) >= 0 and int(ids.max()) < 512
+    assert (calibration_ids(data, tiny_model, 8, 32, listener) == ids).all()
+    assert listener.diagnostics == []
+
+
+def test_short_data_is_told(tiny_model: Path, tmp_path: Path, listener: Any) -> None:
+    """A small file calibrates with what it has, and a person is told so."""
+    file = tmp_path / "text.jsonl"
+    file.write_text("".join(f'{{"text": "Row {n}: the list of items in the order given."}}\n' for n in range(40)))
+    data = DataSpec(path=str(file), kind=DataKind.TEXT)
+    ids = calibration_ids(data, tiny_model, 1000, 16, listener)
+    assert 1 < len(ids) < 1000
+    assert [code for _, code, _ in listener.diagnostics] == ["short-calibration"]
