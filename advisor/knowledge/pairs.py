@@ -75,5 +75,9 @@ def _answers(entry: ProfileEntry, first: Family, then: Family) -> Iterator[Inter
 
 
 def is_unconditional(interaction: Interaction) -> bool:
-    """True when the entry decides its pair for all techniques and facts."""
-    return interaction.when is None and not interaction.first_techniques and not interaction.then_techniques
+    """True when the entry decides its pair for all techniques and facts.
+
+    An entry about the teacher decides nothing for a stack that works on one model.
+    """
+    is_narrowed = interaction.first_techniques or interaction.then_techniques or interaction.acts_on is ActsOn.TEACHER
+    return interaction.when is None and not is_narrowed

@@ -1,0 +1,39 @@
+"""Checks that a technique can be reached by somebody, and that what is called executable is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from advisor.domain.knowledge import Knowledge
+from advisor.knowledge.finding import Finding
+
+
+def executable(knowledge: Knowledge, executors: Path) -> Iterator[Finding]:
+    """An executor that is named has a module; a technique without one says why. Nothing is imported."""
+    for technique in knowledge.techniques:
+        path = f"techniques/{technique.id}.yaml"
+        if technique.executor is None:
+            if technique.role == "step" and not technique.why_not:
+                tip = "name its executor, or say why it has none"
+                yield Finding(level="error", path=path, message="neither executor nor why_not", tip=tip)
+            continue
+        module = executors.joinpath(*technique.executor.split("."))
+        if not module.with_suffix(".py").is_file() and not (module / "__init__.py").is_file():
+            message = f"there is no module executors.{technique.executor}"
+            yield Finding(level="error", path=path, message=message, tip="correct the name, or say why_not instead")
+        if technique.why_not:
+            yield Finding(
+                level="error", path=path, message="both executor and why_not", tip="keep the one that is true"
+            )
+
+
+def opened(knowledge: Knowledge) -> Iterator[Finding]:
+    """Some answer or rule offers every technique; one that nothing offers can never be recommended."""
+    offered = {t for q in knowledge.tree.questions for choice in q.choices for t in choice.techniques}
+    offered |= {t for rule in knowledge.rules if rule.effect in ("choose", "support") for t in rule.techniques}
+    for technique in knowledge.techniques:
+        if technique.id not in offered:
+            path = f"techniques/{technique.id}.yaml"
+            tip = "add it to a choice in questions.yaml, or to a rule of effect choose or support"
+            yield Finding(level="error", path=path, message="no answer and no rule offers it", tip=tip)
