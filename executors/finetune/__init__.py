@@ -1,0 +1,10 @@
+"""Supervised fine-tuning: lora, qlora, dora or all weights, through TRL and PEFT.
+
+Trains on the assistant's turns of conversations, or on every token of texts. Gives an adapter (lora, qlora, dora) or
+a whole model (full). It merges nothing and measures only what steers the training; `merge` and `evaluate` do that.
+"""
+
+from executors.finetune.config import REQUIRES, Config, preflight
+from executors.finetune.run import run
+
+__all__ = ["REQUIRES", "Config", "preflight", "run"]

@@ -1,0 +1,111 @@
+"""Runs a training to its end through interruptions and shortage of memory. Knows nothing of what is trained.
+
+A kind of training (supervised, preferences, ...) gives a function that builds its trainer for a micro-batch and an
+accumulation; everything else is here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from advisor.domain.errors import AdvisorError, ExitCode, Severity
+from executors.artifact import Manifest
+from executors.protocol import Say, Stopped
+from executors.training.checkpoint import Found, find_newest
+from executors.training.memory import RETRIES, is_out_of_memory, release, smaller
+from executors.training.reporter import Reporter
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """One training. `build(micro_batch, accumulation)` gives a fresh trainer made by `engine.make_class`.
+
+    `about.config` holds what decides the result; a checkpoint made from anything else is refused.
+    """
+
+    build: Callable[[int, int], Any]
+    reporter: Reporter
+    root: Path
+    """Folder of the checkpoints."""
+    about: Manifest
+    micro_batch: int
+    accumulation: int
+
+
+def keep_threads(root: Path, threads: int | None) -> int:
+    """Set torch's CPU threads: those of the checkpoint, since results depend on them, else `threads`. The number back."""
+    import torch
+
+    found = find_newest(root)
+    chosen = (found.manifest.threads if found.manifest else None) or threads
+    if chosen:
+        torch.set_num_threads(chosen)
+    return int(torch.get_num_threads())
+
+
+def train(training: Training, say: Say) -> Any:
+    """Train to the end and return the trainer.
+
+    Raises Stopped once a requested stop has been saved, AdvisorError when memory is short after every retry, when a
+    number is not finite, or when the checkpoints belong to another training.
+    """
+    micro, accumulation = training.micro_batch, training.accumulation
+    for attempt in range(RETRIES + 1):
+        found = _newest(training, say)
+        try:
+            trainer = training.build(micro, accumulation)
+            trainer.root, trainer.about = training.root, training.about
+            trainer.train(resume_from_checkpoint=str(found.folder) if found.folder else None)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            reason = str(error).splitlines()[0]
+        else:
+            if training.reporter.is_stopped:
+                raise Stopped(f"stopped after step {trainer.state.global_step}")
+            return trainer
+        # Outside the handler: the exception would keep the failed attempt's tensors alive.
+        release()
+        retry = smaller(micro, accumulation)
+        if retry is None or attempt == RETRIES:
+            break
+        micro, accumulation = retry
+        say.diagnostic(
+            Severity.WARNING,
+            "out-of-memory-retry",
+            f"memory was short; going on with a micro-batch of {micro} and {accumulation} accumulation steps",
+            reason,
+            "the effective batch and so the result stay the same",
+        )
+    raise AdvisorError(
+        f"not enough memory to train, even with a micro-batch of {micro}",
+        why=reason,
+        hint="set gradient_checkpointing: true, lower seq_len, use method qlora, or take a smaller model",
+        code=ExitCode.OUT_OF_MEMORY,
+    )
+
+
+def _newest(training: Training, say: Say) -> Found:
+    found = find_newest(training.root)
+    for name, reason in found.skipped.items():
+        text = f"the checkpoint {name} was passed over"
+        say.diagnostic(Severity.WARNING, "checkpoint-skipped", text, reason, "training goes on from an older one")
+    if found.folder is None or found.manifest is None:
+        return found
+    before, now = found.manifest, training.about
+    pairs = [(key, before.config.get(key), value) for key, value in now.config.items()]
+    pairs += [(name, before.versions.get(name), value) for name, value in now.versions.items()]
+    pairs += [("seed", before.seed, now.seed), ("threads", before.threads, now.threads)]
+    changed = [f"{key} was {old!r} and is {new!r}" for key, old, new in pairs if old != new]
+    if changed:
+        raise AdvisorError(
+            "the training cannot go on from its checkpoints",
+            why="what decides its result has changed: " + "; ".join(changed),
+            hint=f"undo the change, or remove {training.root} to begin again",
+            code=ExitCode.REFUSED,
+        )
+    say.log(f"going on after step {found.step}")
+    return found
