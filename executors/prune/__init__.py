@@ -67,7 +67,7 @@ def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnost
 
 def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
     """Write the pruned model below `out`. Raises AdvisorError for bad input, Stopped when asked to stop."""
-    from executors.prune.run import prune
+    from executors.prune.blockwise import prune
 
     prune(config, inputs, out, say)
 
