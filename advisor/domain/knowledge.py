@@ -93,8 +93,8 @@ class Practice(Frozen):
 
     id: str
     kind: str
-    """principle | guide | pattern | pairing | strategy | anti-pattern | quick-reference | hierarchy | evaluation | tools |
-    step."""
+    """principle | guide | pattern | pairing | strategy | anti-pattern | quick-reference | hierarchy | evaluation |
+    tools | step."""
     title: str
     text: str
     techniques: tuple[str, ...] = ()
