@@ -97,7 +97,10 @@ class TokenLengths(Frozen):
 
 class BadRow(Frozen):
     line: int
+    """Line, or row number where the format has no lines."""
     reason: str
+    file: str = ""
+    """Name of the file, when the data is a folder."""
 
 
 class DataProfile(Frozen):
@@ -112,6 +115,21 @@ class DataProfile(Frozen):
     tokens_total: int | None = None
     tokens_exact: bool = False
     """False: estimated from characters; True: counted by the model's tokenizer."""
+    is_estimated: bool = False
+    """True: rows and lengths come from the beginning of the data and its size."""
+    bytes: int | None = None
+    splits: dict[str, int] = Field(default_factory=dict)
+    """Rows per split, when the data has splits of its own."""
+    empty_rows: int = 0
+    """Rows with nothing to learn from: no text, or no answer."""
+    equal_preferences: int = 0
+    """Rows whose chosen and rejected answers are the same."""
+    leaked_rows: int = 0
+    """Held-out rows that ask what a training row asks."""
+    secret_rows: int = 0
+    """Rows that seem to hold a password, key or token."""
+    languages: tuple[str, ...] = ()
+    """Dominant languages or scripts, most common first, as hints."""
     duplicates: int = 0
     file_format: str = ""
     findings: tuple[str, ...] = ()

@@ -67,3 +67,9 @@ def refuse_own_code(folder: Path) -> None:
                 hint="take the version of this model that transformers supports itself",
                 code=ExitCode.REFUSED,
             )
+
+
+def printable(text: str, most: int = 200) -> str:
+    """The text for a terminal: control characters, and what hides or reorders text, written as escapes."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text[:most])
+    return shown + ("..." if len(text) > most else "")

@@ -1,0 +1,266 @@
+"""Which of the usual shapes a row of data has, and its text in parts. Pure: no files.
+
+`recognise` names the shape of one row; `parts_of` takes a row of a known shape apart, or says what is wrong with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from advisor.domain.words import DataKind
+
+
+class Parts(NamedTuple):
+    """The text of one row. `asked` decides duplicates across splits; `answers` is what a model would learn."""
+
+    asked: str
+    answers: tuple[str, ...]
+    has_tools: bool = False
+
+
+class BadShape(ValueError):
+    """Why a row does not fit the shape of the others."""
+
+
+class Shape(NamedTuple):
+    name: str
+    kind: DataKind
+    suggested: tuple[str, ...]
+    take: Callable[[Mapping[str, Any]], Parts]
+
+
+TRAIN = ("lora", "qlora", "full-sft")
+PAIRS = (
+    ("instruction", "output"), ("instruction", "response"), ("prompt", "completion"), ("prompt", "response"),
+    ("question", "answer"), ("query", "response"), ("input", "output"), ("source", "target"),
+)  # fmt: skip
+TEXTS = ("text", "content", "document", "body")
+LABELS = ("label", "labels", "category", "class")
+SCORES = ("reward", "score", "rating")
+ROLES = {"human": "user", "gpt": "assistant", "model": "assistant", "bot": "assistant", "function": "tool"}
+LANGUAGES = frozenset(
+    [
+        "ar",
+        "bn",
+        "cs",
+        "da",
+        "de",
+        "el",
+        "en",
+        "es",
+        "fa",
+        "fi",
+        "fr",
+        "he",
+        "hi",
+        "hu",
+        "id",
+        "it",
+        "ja",
+        "ko",
+        "nl",
+        "no",
+        "pl",
+        "pt",
+        "ro",
+        "ru",
+        "sv",
+        "th",
+        "tr",
+        "uk",
+        "vi",
+        "zh",
+    ]
+)
+
+
+def recognise(row: Any) -> Shape | None:
+    """The shape of one row by its keys; None for none of the known ones."""
+    if isinstance(row, str):
+        return SHAPES["text"]
+    if not isinstance(row, Mapping):
+        return None
+    keys = {str(key).lower() for key, value in row.items() if value is not None}
+    if {"chosen", "rejected"} <= keys:
+        return SHAPES["preferences"]
+    for key, name in (("messages", "messages"), ("conversations", "sharegpt"), ("conversation", "sharegpt")):
+        if key in keys:
+            return SHAPES["tool-calls"] if _has_tools(row) else SHAPES[name]
+    scored = _scored(row, keys)
+    if scored is not None:
+        return scored
+    if "translation" in keys or (len(keys & LANGUAGES) > 1 and len(keys) < 6):
+        return SHAPES["parallel"]
+    for first, then in PAIRS:
+        if {first, then} <= keys:
+            return SHAPES[_pair_name(first, then)]
+    return _textual(keys)
+
+
+def _scored(row: Mapping[str, Any], keys: set[str]) -> Shape | None:
+    """A prompt and one answer, with a verdict or a number."""
+    if "prompt" not in keys or not keys & {"completion", "response"}:
+        return None
+    if "completion" in keys and isinstance(row.get("label"), bool):
+        return SHAPES["feedback"]
+    return SHAPES["rewards"] if keys & set(SCORES) else None
+
+
+def _textual(keys: set[str]) -> Shape | None:
+    if not keys & {*TEXTS, "sentence"}:
+        return None
+    if keys & set(LABELS):
+        return SHAPES["labels"]
+    return SHAPES["documents" if keys & {"title", "path", "doc_id"} else "text"]
+
+
+def _pair_name(first: str, then: str) -> str:
+    if first == "instruction":
+        return "alpaca"
+    if first == "question":
+        return "qa-pairs"
+    return "parallel" if (first, then) == ("source", "target") else "prompt-completion"
+
+
+def text_of(value: Any, name: str) -> str:
+    """A text, or the contents of a list of messages. Raises `BadShape` for anything else."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "\n".join(content for _, content in _turns(value, name))
+    raise BadShape(f"'{name}' is {'missing' if value is None else f'a {_kind(value)}, not text'}")
+
+
+def _kind(value: Any) -> str:
+    names = {bool: "truth value", int: "number", float: "number", dict: "object", list: "list"}
+    return names.get(type(value), type(value).__name__)
+
+
+def _turns(value: Any, name: str) -> list[tuple[str, str]]:
+    """Role and content of each message of a conversation."""
+    if not isinstance(value, list):
+        raise BadShape(f"'{name}' is {'missing' if value is None else f'a {_kind(value)}, not a list of messages'}")
+    turns = []
+    for number, turn in enumerate(value, 1):
+        if not isinstance(turn, Mapping):
+            raise BadShape(f"message {number} of '{name}' is a {_kind(turn)}, not an object")
+        role = turn.get("role", turn.get("from"))
+        if not isinstance(role, str):
+            raise BadShape(f"message {number} of '{name}' has no role")
+        turns.append((ROLES.get(role.lower(), role.lower()), _content(turn, number, name)))
+    return turns
+
+
+def _content(turn: Mapping[str, Any], number: int, name: str) -> str:
+    content = turn.get("content", turn.get("value"))
+    if isinstance(content, list):  # parts of a multi-modal message
+        return "\n".join(p["text"] for p in content if isinstance(p, Mapping) and isinstance(p.get("text"), str))
+    if content is None and turn.get("tool_calls") is not None:
+        return str(turn["tool_calls"])
+    if not isinstance(content, str):
+        what = "no content" if content is None else f"a {_kind(content)} as content"
+        raise BadShape(f"message {number} of '{name}' has {what}")
+    return content
+
+
+def _has_tools(row: Mapping[str, Any]) -> bool:
+    if row.get("tools") or row.get("functions"):
+        return True
+    turns = row.get("messages") or row.get("conversations") or row.get("conversation")
+    if not isinstance(turns, list):
+        return False
+    return any(isinstance(t, Mapping) and (t.get("tool_calls") or t.get("role") == "tool") for t in turns)
+
+
+def _conversation(row: Mapping[str, Any]) -> Parts:
+    key = next((k for k in ("messages", "conversations", "conversation") if k in row), "messages")
+    turns = _turns(row.get(key), key)
+    asked = [text for role, text in turns if role != "assistant"]
+    tools = row.get("tools") or row.get("functions")
+    asked += [str(tools)] if tools else []
+    return Parts("\n".join(asked), tuple(t for role, t in turns if role == "assistant"), _has_tools(row))
+
+
+def _pair(row: Mapping[str, Any]) -> Parts:
+    first, then = next(
+        (p for p in PAIRS if row.get(p[0]) is not None and row.get(p[1]) is not None),
+        next((p for p in PAIRS if p[0] in row or p[1] in row), PAIRS[0]),
+    )
+    asked = text_of(row.get(first), first)
+    for extra in ("input", "context"):
+        if extra not in (first, then) and isinstance(row.get(extra), str) and row[extra].strip():
+            asked += "\n" + row[extra]
+    return Parts(asked, (text_of(row.get(then), then),))
+
+
+def _preference(row: Mapping[str, Any]) -> Parts:
+    asked = text_of(row["prompt"], "prompt") if row.get("prompt") is not None else ""
+    return Parts(asked, (text_of(row.get("chosen"), "chosen"), text_of(row.get("rejected"), "rejected")))
+
+
+def _feedback(row: Mapping[str, Any]) -> Parts:
+    if not isinstance(row.get("label"), bool):
+        raise BadShape("'label' is not true or false")
+    return Parts(text_of(row.get("prompt"), "prompt"), (text_of(row.get("completion"), "completion"),))
+
+
+def _reward(row: Mapping[str, Any]) -> Parts:
+    score = next((row[k] for k in SCORES if k in row), None)
+    if isinstance(score, bool) or not isinstance(score, int | float):
+        raise BadShape("the reward is not a number")
+    answer = "completion" if "completion" in row else "response"
+    return Parts(text_of(row.get("prompt"), "prompt"), (text_of(row.get(answer), answer),))
+
+
+def _labelled(row: Mapping[str, Any]) -> Parts:
+    label = next((row[k] for k in LABELS if row.get(k) is not None), None)
+    if label is None:
+        raise BadShape("the label is missing")
+    return Parts(_plain(row).answers[0], (str(label),))
+
+
+def _parallel(row: Mapping[str, Any]) -> Parts:
+    pair = row.get("translation", row)
+    if not isinstance(pair, Mapping):
+        raise BadShape("'translation' is not an object")
+    found = [(k, v) for k, v in pair.items() if str(k).lower() in LANGUAGES or k in ("source", "target")]
+    if len(found) < 2:
+        raise BadShape("it has fewer than two languages")
+    return Parts(text_of(found[0][1], found[0][0]), tuple(text_of(v, k) for k, v in found[1:]))
+
+
+def _plain(row: Any) -> Parts:
+    if isinstance(row, str):
+        return Parts("", (row,))
+    key = next((k for k in (*TEXTS, "sentence") if row.get(k) is not None), "text")
+    return Parts("", (text_of(row.get(key), key),))
+
+
+SHAPES: dict[str, Shape] = {
+    s.name: s
+    for s in (
+        Shape("messages", DataKind.INSTRUCTIONS, TRAIN, _conversation),
+        Shape("sharegpt", DataKind.INSTRUCTIONS, TRAIN, _conversation),
+        Shape("alpaca", DataKind.INSTRUCTIONS, TRAIN, _pair),
+        Shape("prompt-completion", DataKind.INSTRUCTIONS, TRAIN, _pair),
+        Shape("qa-pairs", DataKind.QA_PAIRS, ("domain-sft", "lora", "raft"), _pair),
+        Shape("labels", DataKind.INSTRUCTIONS, ("lora", "few-shot", "embedding-finetuning"), _labelled),
+        Shape("tool-calls", DataKind.TOOL_CALLS, ("function-calling-sft",), _conversation),
+        Shape("preferences", DataKind.PREFERENCES, ("dpo", "orpo"), _preference),
+        Shape("feedback", DataKind.FEEDBACK, ("kto",), _feedback),
+        Shape("rewards", DataKind.REWARDS, ("grpo", "rlhf"), _reward),
+        Shape("parallel", DataKind.PARALLEL, ("translation-augmentation", "cross-lingual-peft"), _parallel),
+        Shape("text", DataKind.TEXT, ("cpt", "dapt", "cpt-then-sft"), _plain),
+        Shape("documents", DataKind.DOCUMENTS, ("basic-rag", "hybrid-rag", "cpt-then-sft"), _plain),
+    )
+}
+
+
+def parts_of(row: Any, shape: Shape) -> Parts:
+    """The row's text in parts. Raises `BadShape` with the reason when it does not fit the shape."""
+    if not isinstance(row, Mapping) and not (isinstance(row, str) and shape.name in ("text", "documents")):
+        raise BadShape(f"it is a {_kind(row)}, not an object")
+    if isinstance(row, Mapping) and any(isinstance(k, str) and not k.islower() for k in row):
+        row = {str(key).lower(): value for key, value in row.items()}
+    return shape.take(row)
