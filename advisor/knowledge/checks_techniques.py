@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from advisor.domain.knowledge import Knowledge
+from advisor.domain.words import ArtifactKind
 from advisor.knowledge.finding import Finding
 
 
@@ -29,11 +30,15 @@ def executable(knowledge: Knowledge, executors: Path) -> Iterator[Finding]:
 
 
 def opened(knowledge: Knowledge) -> Iterator[Finding]:
-    """Some answer or rule offers every technique; one that nothing offers can never be recommended."""
+    """Some answer or rule offers every technique; one that nothing offers can never be recommended.
+
+    Not asked of what follows from a chosen step: its supports, and folding in the adapter it leaves.
+    """
     offered = {t for q in knowledge.tree.questions for choice in q.choices for t in choice.techniques}
     offered |= {t for rule in knowledge.rules if rule.effect in ("choose", "support") for t in rule.techniques}
     for technique in knowledge.techniques:
-        if technique.id not in offered:
+        follows = technique.role == "support" or ArtifactKind.ADAPTER in technique.consumes
+        if technique.id not in offered and not follows:
             path = f"techniques/{technique.id}.yaml"
             tip = "add it to a choice in questions.yaml, or to a rule of effect choose or support"
             yield Finding(level="error", path=path, message="no answer and no rule offers it", tip=tip)
