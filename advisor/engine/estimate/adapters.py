@@ -76,6 +76,12 @@ ADAPTERS: dict[str, Adapter] = {
     "lora": Adapter(_low_rank, keeps_input=True),
     # base output in 16 bits for the magnitude's gradient, the low-rank output in fp32 beside it
     "dora": Adapter(_dora, keeps_input=True, output_bytes=c.HALF + c.FP32),
+    # frozen random matrices shared by all layers, trained vectors after each: the second keeps its input, the output
+    "vera": Adapter(
+        lambda s, t, r: float(sum((r + x.outputs) * x.copies for x in t)), output_bytes=c.FP32
+    ),
+    # the input is summed or gathered to a few features before anything trained sees it
+    "reduced-input": Adapter(lambda s, t, r: float(sum(r * x.outputs * x.copies for x in t))),
     "ia3": Adapter(_vectors, targets=("k_proj", "v_proj", "down_proj"), output_bytes=c.FP32),
     "prompt-tuning": Adapter(lambda s, t, r: c.VIRTUAL_TOKENS * s.hidden, targets=(), virtual_tokens=c.VIRTUAL_TOKENS),
     "prefix-tuning": Adapter(

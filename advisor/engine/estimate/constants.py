@@ -88,7 +88,7 @@ ADAPTION_TOKENS, ADAPTION_LAYERS = 10, 30
 CUDA_CONTEXT = 0.5
 """GiB: context, kernels and libraries, beside the allocator. 0.3 to 0.6 with lazily loaded modules (CUDA 11.7 and later,
 `CUDA_MODULE_LOADING=LAZY`); older stacks load all of them and take up to 1.3 (transformers, `model_memory_anatomy`)."""
-RESERVED_SLACK = 0.05
+RESERVED_SLACK = 0.03
 """Share of what is allocated and freed each step that the caching allocator holds beyond the peak: blocks are rounded
 to 2 MiB and cut from 20 MiB segments (`CUDACachingAllocator.cpp`), and lengths change from batch to batch."""
 TORCH_RSS = 0.55
