@@ -68,19 +68,14 @@ def probe_data(
 
 def _read(reading: Reading, sources: Sources, progress: Progress | None, quick: bool) -> float:
     """Feed every file to `reading`. Returns how many times as many rows there are as were read (1.0: all were)."""
-    before, bytes_read = 0, 0
+    before = 0
     for file, is_held_out in sources.files(only_train=quick):
-        size = file.stat().st_size
-        tell = _teller(progress, before, sources.bytes)
-        position = Position(tell)
+        position = Position(_teller(progress, before, sources.bytes))
         reading.read(file, position, QUICK_BYTES if quick else None, is_held_out=is_held_out, several=sources.several)
-        bytes_read += min(position.done, size) if reading.stopped_early else size
-        before += size
+        before += file.stat().st_size
         if progress is not None:
             progress(before, sources.bytes)
-    if not quick or not bytes_read:
-        return 1.0
-    return sum(file.stat().st_size for file in sources.train) / bytes_read
+    return before / reading.bytes_read if reading.bytes_read else 1.0
 
 
 def _teller(progress: Progress | None, before: int, total: int) -> Callable[[int], None] | None:

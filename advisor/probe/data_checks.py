@@ -74,7 +74,10 @@ def digest(text: str) -> int:
 
 def has_secret(text: str) -> bool:
     """True when the text seems to hold a key, token or password. The cheap marks come first."""
-    return any(mark in text for mark in SECRET_MARKS) and SECRETS.search(text) is not None
+    for mark in SECRET_MARKS:  # a generator here would double the time that a row takes
+        if mark in text:
+            return SECRETS.search(text) is not None
+    return False
 
 
 class Languages:

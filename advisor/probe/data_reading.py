@@ -18,6 +18,8 @@ from advisor.probe.data_sources import HELD_OUT
 from advisor.probe.untrusted import printable
 
 SHOWN = 5
+_Placed = tuple[int, Any, int]
+"""Line, row, and how many bytes of the file end with it."""
 FIRST_ROWS, FIRST_BYTES = 200, 2**23
 """The shape is that of most of the first rows."""
 
@@ -27,7 +29,6 @@ class Reading:
 
     def __init__(self, tokenizer_folder: Path | None, finds_leaks: bool) -> None:
         self.shape: Shape | None = None
-        self.stopped_early = False
         self._lengths = Lengths(tokenizer_folder)
         self._languages = Languages()
         self._rows = self._bad = self._empty = self._equal = self._secrets = 0
@@ -39,21 +40,23 @@ class Reading:
 
     def read(self, file: Path, position: Position, most_bytes: int | None, *, is_held_out: bool, several: bool) -> None:
         """Every row of a file, or those that begin within `most_bytes`."""
-        self.stopped_early = False
+        self.bytes_read = 0
         name = printable(file.name) if several else ""
-        rows = rows_of(file, position)
-        for line, row in rows if self.shape is not None else self._begun(rows, file):
+        size = file.stat().st_size
+        rows = ((line, row, position.done) for line, row in rows_of(file, position))
+        for line, row, done in rows if self.shape is not None else self._begun(rows, file):
             self._take(line, row, name, is_held_out)
-            if most_bytes is not None and position.done >= most_bytes:
-                self.stopped_early = position.done < file.stat().st_size
-                break
+            if most_bytes is not None and most_bytes <= done < size:
+                self.bytes_read += done
+                return
+        self.bytes_read += size
 
-    def _begun(self, rows: Iterator[tuple[int, Any]], file: Path) -> Iterator[tuple[int, Any]]:
+    def _begun(self, rows: Iterator[_Placed], file: Path) -> Iterator[_Placed]:
         """All rows, once the first of them have told the shape. Raises `AdvisorError` when they have none."""
-        first: list[tuple[int, Any]] = []
+        first: list[_Placed] = []
         names: Counter[str] = Counter()
-        for line, row in rows:
-            first.append((line, row))
+        for line, row, done in rows:
+            first.append((line, row, done))
             found = None if isinstance(row, Unreadable) else recognise(row)
             names[found.name if found else ""] += 1
             self._finds_leaks = self._finds_leaks or (isinstance(row, dict) and isinstance(row.get("split"), str))
@@ -144,11 +147,11 @@ class Reading:
         return known.model_copy(update={"findings": findings_of(known, self._first_secret, self._seen.every > 1)})
 
 
-def _no_shape(first: list[tuple[int, Any]], file: Path) -> AdvisorError:
+def _no_shape(first: list[_Placed], file: Path) -> AdvisorError:
     """Why the first rows have no known shape: nothing parsed, or keys that nobody knows."""
     if not first:
         return AdvisorError(f"{file} has no rows", hint="a data set needs at least one row")
-    for line, row in first:
+    for line, row, _ in first:
         if isinstance(row, dict):
             keys = ", ".join(printable(str(key), 40) for key in list(row)[:8]) or "none"
             return AdvisorError(
@@ -156,6 +159,6 @@ def _no_shape(first: list[tuple[int, Any]], file: Path) -> AdvisorError:
                 why=f"its keys are {keys}",
                 hint=f"rename them to one of the shapes {', '.join(SHAPES)} (e.g. prompt and completion, or text)",
             )
-    line, row = first[0]
+    line, row, _ = first[0]
     reason = row.reason if isinstance(row, Unreadable) else f"it is a {type(row).__name__}, not an object"
     return AdvisorError(f"{file}:{line}: {printable(reason)}", why=f"none of the first {len(first)} rows can be used")

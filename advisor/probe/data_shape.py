@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from advisor.domain.words import DataKind
@@ -16,7 +17,6 @@ class Parts(NamedTuple):
 
     asked: str
     answers: tuple[str, ...]
-    has_tools: bool = False
 
 
 class BadShape(ValueError):
@@ -179,7 +179,7 @@ def _conversation(row: Mapping[str, Any]) -> Parts:
     asked = [text for role, text in turns if role != "assistant"]
     tools = row.get("tools") or row.get("functions")
     asked += [str(tools)] if tools else []
-    return Parts("\n".join(asked), tuple(t for role, t in turns if role == "assistant"), _has_tools(row))
+    return Parts("\n".join(asked), tuple(t for role, t in turns if role == "assistant"))
 
 
 def _pair(row: Mapping[str, Any]) -> Parts:
@@ -257,10 +257,16 @@ SHAPES: dict[str, Shape] = {
 }
 
 
+@lru_cache(maxsize=1024)
+def _are_lower(keys: tuple[Any, ...]) -> bool:
+    """Rows of one file share their keys, so this is looked at once."""
+    return all(isinstance(key, str) and key == key.lower() for key in keys)
+
+
 def parts_of(row: Any, shape: Shape) -> Parts:
     """The row's text in parts. Raises `BadShape` with the reason when it does not fit the shape."""
     if not isinstance(row, Mapping) and not (isinstance(row, str) and shape.name in ("text", "documents")):
         raise BadShape(f"it is a {_kind(row)}, not an object")
-    if isinstance(row, Mapping) and any(isinstance(k, str) and not k.islower() for k in row):
+    if isinstance(row, Mapping) and not _are_lower(tuple(row)):
         row = {str(key).lower(): value for key, value in row.items()}
     return shape.take(row)
