@@ -11,6 +11,7 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from advisor.domain.errors import AdvisorError
 from advisor.domain.plan import Plan
 from advisor.domain.profiles import HardwareProfile
 from advisor.domain.run import RunState
@@ -72,14 +73,17 @@ class AdvisorApp(App[int]):
         self._follower = asyncio.create_task(self._follow(folder))
 
     async def _follow(self, folder: Path) -> None:
-        from advisor.runs.state import Follower
+        from advisor.tui.following import Reader
 
-        follower = Follower(folder)
-        plan = await asyncio.to_thread(follower.read_plan)
+        reader = Reader(folder)
         shown: RunState | None = None
         while True:
-            state = await asyncio.to_thread(follower.advance)
-            if state != shown:
+            try:
+                state = await asyncio.to_thread(reader.advance)
+            except AdvisorError as error:
+                self.notify(error.message(), severity="error", markup=False)
+                return
+            if state != shown and reader.plan is not None:
                 shown = state
-                self.screen.post_message(RunChanged(folder, plan, state))
+                self.screen.post_message(RunChanged(folder, reader.plan, state))
             await asyncio.sleep(POLL_SECONDS)

@@ -34,7 +34,7 @@ class HistoryScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.sub_title = "history"
-        self.query_one("#history", DataTable).add_columns("run", "status", "started", "what came of it")
+        self.query_one("#history", DataTable).add_columns("run", "status", "started", "steps")
 
     def on_screen_resume(self) -> None:
         self.run_worker(self._read, thread=True, exclusive=True)
@@ -51,7 +51,7 @@ class HistoryScreen(Screen[None]):
         table.clear()
         for run in runs:
             started = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started)) if run.started else "-"
-            table.add_row(run.name, run.status, started, run.summary, key=str(run.folder))
+            table.add_row(run.name, run.status, started, " -> ".join(run.steps), key=run.folder)
         self.query_one("#told", Static).update("" if runs else "No runs yet.")
         table.focus()
 

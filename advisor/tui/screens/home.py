@@ -56,7 +56,7 @@ class HomeScreen(Screen[None]):
         from advisor.runs.catalogue import list_runs
 
         runs = list_runs()[:4]
-        lines = [f"{run.status:<12} {run.name:<32} {run.summary}" for run in runs] or ["None yet."]
+        lines = [f"{run.status:<12} {run.name}: {' -> '.join(run.steps)}" for run in runs] or ["None yet."]
         self.app.call_from_thread(self.query_one("#recent", Static).update, "\n".join(lines))
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:

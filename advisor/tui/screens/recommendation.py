@@ -102,12 +102,10 @@ class RecommendationScreen(Screen[None]):
         self.run_worker(self._start(self.advice), exclusive=True)
 
     async def _start(self, advice: Advice) -> None:
-        from advisor.runs.launch import launch
         from advisor.tui.screens.run import RunScreen
 
         try:
-            plan = plan_of(advice)
-            folder = await asyncio.to_thread(launch, plan, None, advice)
+            folder = await asyncio.to_thread(_launch, advice)
         except AdvisorError as error:
             self._tell(error.message())
             return
@@ -147,3 +145,13 @@ class RecommendationScreen(Screen[None]):
 
     def action_leave(self) -> None:
         self.app.pop_screen()
+
+
+def _launch(advice: Advice) -> Path:
+    """Check the plan and start it in a folder of its own; blocks while the supervisor answers."""
+    from advisor.runs.launch import launch
+    from advisor.runs.places import runs_root
+    from advisor.runs.prepare import prepare
+
+    prepared = prepare(plan_of(advice), runs_root())
+    return launch(prepared, None, advice.answers, advice.recommendation)

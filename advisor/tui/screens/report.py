@@ -39,10 +39,12 @@ class ReportScreen(Screen[None]):
         self.run_worker(self._read, thread=True)
 
     def _read(self) -> None:
-        from advisor.runs.report import render_report
+        from advisor.report.document import to_text
+        from advisor.report.run import run_blocks
+        from advisor.runs.report import run_report
 
         try:
-            text = render_report(self.folder, "text")
+            text = to_text(run_blocks(run_report(self.folder)), max(40, self.app.size.width - 4))
         except AdvisorError as error:
             text = error.message()
         self.app.call_from_thread(self.query_one("#report", Static).update, text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -119,23 +120,23 @@ class RunScreen(Screen[None]):
         self.query_one("#told", Static).update(text)
 
     def action_stop(self) -> None:
+        from advisor.runs.stop import stop
+
         self._tell("Stopping: a checkpoint is saved first ...")
-        self.run_worker(
-            self._do("advisor.runs.stop", "stop", "Stopped. r goes on from the checkpoint."), exclusive=True
-        )
+        self.run_worker(self._do(stop, "Stopped. r goes on from the checkpoint."), exclusive=True)
 
     def action_resume(self) -> None:
+        from advisor.runs.resume import resume
+
         if self._latest is not None and self._latest[1].status in ("running", "done"):
             self._tell(f"The run is {self._latest[1].status}.")
             return
         self._tell("Resuming ...")
-        self.run_worker(self._do("advisor.runs.resume", "resume", "Resumed."), exclusive=True)
+        self.run_worker(self._do(resume, "Resumed."), exclusive=True)
 
-    async def _do(self, module: str, function: str, done: str) -> None:
-        import importlib
-
+    async def _do(self, act: Callable[[Path], object], done: str) -> None:
         try:
-            await asyncio.to_thread(getattr(importlib.import_module(module), function), self.folder)
+            await asyncio.to_thread(act, self.folder)
         except AdvisorError as error:
             self._tell(error.message())
             return

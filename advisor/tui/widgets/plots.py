@@ -17,7 +17,7 @@ def thinned(points: Points, most: int) -> Points:
     return tuple(points[round(number * stride)] for number in range(most))
 
 
-class LossPlot(PlotextPlot):
+class LossPlot(PlotextPlot):  # type: ignore[misc]  # it ships no types
     """Training loss as a line, held-out loss as points, of the step that trains or trained last."""
 
     def show(self, step: StepState | None) -> None:
@@ -32,7 +32,7 @@ class LossPlot(PlotextPlot):
         self.refresh()
 
 
-class MemoryPlot(PlotextPlot):
+class MemoryPlot(PlotextPlot):  # type: ignore[misc]
     """Memory of the worker over time, against what was predicted for the step."""
 
     def show(self, state: RunState, predicted_gib: float | None) -> None:
