@@ -29,6 +29,8 @@ class Reading:
 
     def __init__(self, tokenizer_folder: Path | None, finds_leaks: bool) -> None:
         self.shape: Shape | None = None
+        self.bytes_read = 0
+        """Bytes of the files that the rows read so far stand for."""
         self._lengths = Lengths(tokenizer_folder)
         self._languages = Languages()
         self._rows = self._bad = self._empty = self._equal = self._secrets = 0
@@ -40,7 +42,6 @@ class Reading:
 
     def read(self, file: Path, position: Position, most_bytes: int | None, *, is_held_out: bool, several: bool) -> None:
         """Every row of a file, or those that begin within `most_bytes`."""
-        self.bytes_read = 0
         name = printable(file.name) if several else ""
         size = file.stat().st_size
         rows = ((line, row, position.done) for line, row in rows_of(file, position))
