@@ -57,10 +57,8 @@ def kept(
 
 def _norms(shape: ModelShape, sizes: Sizes, trained: bool) -> float:
     """Per token: the norms over the hidden width, and those over queries and keys where a family has them."""
-    if shape.arch in shapes.LAYER_NORM:
-        each = float(sizes.residual)
-    else:
-        each = c.FP32 + (sizes.residual if trained else 0)
+    rms = c.FP32 + (sizes.residual if trained else 0)
+    each = float(sizes.residual if shape.arch in shapes.LAYER_NORM else rms)
     total = shapes.norms_per_layer(shape) * each * shape.hidden
     if shape.arch in shapes.QK_NORM:
         total += (c.FP32 + (sizes.compute if trained else 0)) * (shape.heads + shape.kv_heads) * shape.head_dim
@@ -92,12 +90,14 @@ def _attention(shape: ModelShape, sizes: Sizes, attention: str, trained: bool) -
 
 
 def _pairs(shape: ModelShape, sizes: Sizes, attention: str) -> float:
-    """Per pair of tokens: scores after an fp32 softmax, their cast, and with dropout the dropped copy and its mask."""
+    """Per pair of tokens: scores after an fp32 softmax, their cast, with dropout the dropped copy and its mask, and the
+    hyperbolic tangent of families that cap their scores."""
     if attention != "eager":
         return 0.0
+    capped = sizes.compute if shape.arch in shapes.SOFT_CAP else 0
     cast = sizes.compute if sizes.compute < c.FP32 else 0
     dropped = sizes.compute + 1 if shape.arch in shapes.DROPOUT else 0
-    return float(shape.heads * (c.FP32 + cast + dropped))
+    return float(shape.heads * (c.FP32 + cast + dropped + capped))
 
 
 def _feed_forward(shape: ModelShape, width: int, sizes: Sizes, trained: bool) -> float:
@@ -136,12 +136,16 @@ def _adapter(adapter: Adapter | None, targets: tuple[Linear, ...], shape: ModelS
 
 
 def _input_bytes(target: Linear, shape: ModelShape, sizes: Sizes, seen: set[str]) -> int:
-    """fp32 for a pure 16-bit model, the autocast copy under mixed precision; matrices fused into one read once, and in
-    fp32 all readers share one tensor."""
+    """fp32 for a pure 16-bit model, the autocast copy under mixed precision. Matrices fused into one read once; in fp32
+    no copy is made, readers of one tensor share it, and the attention's output is kept by the attention already."""
+    is_query = target.name in ("q_proj", "k_proj", "v_proj")
     group = target.name
-    fused = shape.arch in shapes.FUSED_QKV and target.name in ("q_proj", "k_proj", "v_proj")
-    if fused or (sizes.compute == c.FP32 and target.name in ("q_proj", "k_proj", "v_proj", "gate_proj", "up_proj")):
-        group = "qkv" if target.name in ("q_proj", "k_proj", "v_proj") else "gate_up"
+    if is_query and shape.arch in shapes.FUSED_QKV:
+        group = "qkv"
+    if sizes.compute == c.FP32:
+        group = "qkv" if is_query else ("gate_up" if target.name in ("gate_proj", "up_proj") else group)
+        if target.name == "o_proj":
+            return 0
     if group in seen:
         return 0
     seen.add(group)

@@ -21,6 +21,8 @@ ONE_NORM = frozenset(["phi", "gptj", "codegen", "cohere", "cohere2"])
 FOUR_NORMS = frozenset(["gemma2", "gemma3", "gemma3_text", "gemma3n", "gemma4", "glm4"])
 QK_NORM = frozenset(["qwen3", "qwen3_moe", "gemma3", "gemma3_text", "olmo2", "olmo3", "olmoe", "stablelm2", "apertus"])
 """Families that also norm queries and keys."""
+SOFT_CAP = frozenset(("gemma2",))
+"""Families whose attention scores pass through a hyperbolic tangent; they need eager attention for it."""
 DROPOUT = frozenset(["gpt2", "gpt_neo", "bert", "roberta", "opt", "biogpt"])
 """Families whose published configurations train with dropout 0.1 on residuals and attention."""
 ENCODERS = frozenset(("bert", "roberta"))
