@@ -147,9 +147,9 @@ def _model_facts(
     if params is None:
         params = defaults.take("model.params_b", PARAMS_B, "a common size; say yours, it decides what fits")
     if shape is None:
-        from advisor.engine.estimate.architecture import synthesise
+        from advisor.engine.estimate.shapes import shape_from_params
 
-        shape = synthesise(params)
+        shape = shape_from_params(params)
         defaults.take("model.shape", f"{shape.layers} layers of width {shape.hidden}", "typical of models of this size")
     kind = said.kind or (model.kind if model else None) or _kind(said.id, entry)
     if kind is None:

@@ -1,0 +1,143 @@
+"""Whether a technique is possible in a situation, in which configuration, and if not, why, with its number.
+
+It judges techniques one by one; which of the possible ones is best is decided by `choose`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from advisor.domain.estimate import StepEstimate
+from advisor.domain.facts import Facts
+from advisor.domain.recommendation import Rejection
+from advisor.domain.technique import Technique
+from advisor.domain.words import Family
+from advisor.engine import carriers, serving
+from advisor.engine.conditions import holds
+from advisor.engine.estimate.step import estimate_step
+from advisor.engine.memory import RAM_SHARE, Fit, Ladder, Measure
+
+HOUR = 3600.0
+LONGEST_ON_CPU = 72 * HOUR
+"""Three days: a training that a person may still wait for on the machine they work at."""
+LONGEST_ON_GPU = 90 * 24 * HOUR
+"""A quarter of a year: beyond it the result is out of date before it is there."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A technique that is possible here, in the configuration that fits."""
+
+    technique: Technique
+    config: dict[str, Any] = field(default_factory=dict)
+    estimate: StepEstimate = field(default_factory=StepEstimate)
+    measures: tuple[Measure, ...] = ()
+    is_tight: bool = False
+    fit: Fit | None = None
+
+    @property
+    def carrier(self) -> str | None:
+        """The technique that carries the training, when it is not the technique itself."""
+        found: str | None = self.config.get("carrier")
+        return found
+
+
+class Examiner:
+    """Judges techniques on facts. Keeps estimates, since the same ones are asked again when facts are varied."""
+
+    def __init__(self, ladder: Ladder | None = None, known: dict[tuple[Any, ...], StepEstimate] | None = None) -> None:
+        self._ladder = ladder or Ladder()
+        self._known: dict[tuple[Any, ...], StepEstimate] = {} if known is None else known
+
+    def examine(self, technique: Technique, facts: Facts) -> Candidate | Rejection:
+        """The technique as a candidate, or why it is out."""
+        refused = refusal(technique, facts)
+        if refused is not None:
+            return refused
+        if carriers.is_training(technique):
+            found = self._train(technique, facts)
+        elif technique.family is Family.QUANTIZE:
+            found = self._quantize(technique, facts)
+        else:
+            found = self._plain(technique, facts)
+        return found if isinstance(found, Rejection) else self._within_time(found, facts)
+
+    def _train(self, technique: Technique, facts: Facts) -> Candidate | Rejection:
+        nearest: Fit | None = None
+        tight: Candidate | None = None
+        for carrier in carriers.carriers(technique, facts):
+            method = carriers.method_of(technique, carrier)
+            fit = self._ladder.fit(method, facts)
+            if fit is None:
+                return Candidate(technique, {"carrier": carrier} if carrier else {})
+            if not fit.fits:
+                nearest = fit if nearest is None or fit.peak_gib < nearest.peak_gib else nearest
+                continue
+            config = {**({"carrier": carrier} if carrier else {}), **fit.rung.config()}
+            found = Candidate(technique, config, StepEstimate(), fit.measures, fit.is_tight, fit)
+            if not fit.is_tight:
+                return self._estimated(found, facts, method)
+            tight = self._estimated(found, facts, method)
+        if tight is not None:
+            return tight
+        why = nearest.why_not() if nearest else "no way of training it starts from quantized weights"
+        return Rejection(technique=technique.id, because=why)
+
+    def _quantize(self, technique: Technique, facts: Facts) -> Candidate | Rejection:
+        settings, why = serving.fit(technique.id, facts)
+        if why:
+            return Rejection(technique=technique.id, because=why)
+        return self._in_room(self._estimated(Candidate(technique, settings), facts), facts)
+
+    def _plain(self, technique: Technique, facts: Facts) -> Candidate | Rejection:
+        return self._in_room(self._estimated(Candidate(technique), facts), facts)
+
+    def _in_room(self, found: Candidate, facts: Facts) -> Candidate | Rejection:
+        """Compression and merging may run on the GPU or in RAM; one of them must hold it."""
+        gpu, ram = found.estimate.gpu_gib, found.estimate.ram_gib
+        free = (facts.ram_gib or 0.0) * RAM_SHARE
+        fits_gpu = facts.has_gpu and gpu is not None and gpu.expected <= facts.gpu_total_gib
+        if ram is None or fits_gpu or facts.ram_gib is None or ram.expected <= free:
+            return found
+        why = f"needs {ram.expected:.1f} GiB of RAM; {free:.1f} are free"
+        return Rejection(technique=found.technique.id, because=why)
+
+    def _within_time(self, found: Candidate, facts: Facts) -> Candidate | Rejection:
+        seconds = found.estimate.seconds
+        limit = LONGEST_ON_GPU if facts.has_gpu else LONGEST_ON_CPU
+        if seconds is None or seconds.expected <= limit:
+            return found
+        where = f"{facts.gpu_count} x {facts.gpu_name}" if facts.has_gpu else f"{facts.cpu_cores or 'these'} CPU cores"
+        why = f"would take about {span(seconds.expected)} on {where}; the limit is {span(limit)}"
+        return Rejection(technique=found.technique.id, because=why)
+
+    def _estimated(self, found: Candidate, facts: Facts, method: str | None = None) -> Candidate:
+        technique = found.technique
+        settings = tuple(sorted((key, str(value)) for key, value in found.config.items()))
+        machine = (facts.has_gpu, facts.gpu_count, facts.data_examples, facts.model_kind, facts.data_tokens)
+        key = (technique.id, method, settings, machine, facts.model_shape, facts.serve_target)
+        if key not in self._known:
+            if method is not None and method != technique.estimate_method:
+                technique = technique.model_copy(update={"estimate_method": method})
+            self._known[key] = estimate_step(technique, facts, {**technique.config, **found.config})
+        return replace(found, estimate=self._known[key])
+
+
+def refusal(technique: Technique, facts: Facts) -> Rejection | None:
+    """Why a technique is out before any memory is counted: ruled out by the person, or a requirement that fails."""
+    if technique.id in facts.avoid:
+        return Rejection(technique=technique.id, because="ruled out by you")
+    for requirement in technique.requires:
+        if not holds(requirement.condition, facts):
+            because = requirement.because + (f" {requirement.hint}" if requirement.hint else "")
+            return Rejection(technique=technique.id, because=because, source=requirement.source)
+    return None
+
+
+def span(seconds: float) -> str:
+    """A duration in the unit a person would use."""
+    for unit, size in (("years", 365 * 24 * HOUR), ("days", 24 * HOUR), ("hours", HOUR), ("minutes", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} seconds"

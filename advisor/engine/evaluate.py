@@ -1,0 +1,153 @@
+"""A stack in a given order, judged: entries with reasons and estimates, what accompanies them, warnings, the chain.
+
+Both the engine's own advice and a stack that a person put together end here. Nothing is chosen or reordered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from advisor.domain.errors import AdvisorError, Severity
+from advisor.domain.facts import Facts
+from advisor.domain.knowledge import Knowledge
+from advisor.domain.recommendation import Reason, Recommendation, Rejection, StackEntry, StackWarning, Support
+from advisor.domain.rule import Rule
+from advisor.domain.words import Family
+from advisor.engine import serving
+from advisor.engine.conditions import holds
+from advisor.engine.eligibility import Candidate
+from advisor.engine.estimate.chain import estimate_chain
+from advisor.engine.order import explain, first_break
+from advisor.engine.parts import part_of
+from advisor.engine.stack import Member, Situation
+from advisor.engine.walk import walked
+from advisor.engine.warnings import warn
+
+PIPELINES: dict[tuple[Family, ...], str] = {
+    (Family.PRUNE, Family.DISTILL, Family.QUANTIZE): "prune-distill-quantize",
+    (Family.PRUNE, Family.QUANTIZE): "prune-quantize",
+    (Family.DISTILL, Family.QUANTIZE): "distill-quantize",
+}
+"""Combined pipelines of source 004, section 4e, by the compressing families in their order."""
+
+
+def judged(
+    situation: Situation, members: Sequence[Member], fired: Sequence[Rule], considered: frozenset[Family]
+) -> Recommendation:
+    """The recommendation for these members in this order, without alternatives and flips."""
+    order = [member.part for member in members]
+    entries = tuple(entry_of(member) for member in members)
+    return Recommendation.model_construct(
+        feasible=bool(members),
+        stack=entries,
+        supports=_supports(situation, members, fired),
+        warnings=warn(situation, order, fired, considered),
+        order=explain(order, situation.judge),
+        facts=dumped(situation.facts),
+        defaults=situation.facts.defaults,
+        path=walked(situation.knowledge.tree, situation.facts),
+        pipeline=pipeline_of(members),
+        chain=estimate_chain([entry.estimate for entry in entries]),
+    )
+
+
+def entry_of(member: Member) -> StackEntry:
+    """A member as the report shows it."""
+    technique, config = member.candidate.technique, member.candidate.config
+    return StackEntry.model_construct(
+        technique=technique.id,
+        name=technique.name,
+        family=technique.family,
+        acts_on=member.part.acts_on,
+        executable=technique.is_executable and serving.is_written_here(config),
+        because=member.reasons,
+        estimate=member.candidate.estimate,
+        config=config,
+    )
+
+
+def pipeline_of(members: Sequence[Member]) -> str:
+    """The name of the compressing part of a stack, where it has one."""
+    families = tuple(m.part.family for m in members if m.part.family in (Family.PRUNE, Family.DISTILL, Family.QUANTIZE))
+    return PIPELINES.get(families, "")
+
+
+def dumped(facts: Facts) -> dict[str, object]:
+    """Facts for the report: what is known, and nothing that is told elsewhere."""
+    return {
+        name: value
+        for name in Facts.model_fields
+        if name not in ("defaults", "model_shape") and (value := getattr(facts, name)) not in (None, (), "")
+    }
+
+
+def _supports(situation: Situation, members: Sequence[Member], fired: Sequence[Rule]) -> tuple[Support, ...]:
+    inside = {member.technique for member in members}
+    found: dict[str, list[Reason]] = {}
+    for member in members:
+        carrier = member.candidate.carrier
+        if carrier is not None and carrier != member.technique and carrier not in inside:
+            text = f"{member.candidate.technique.name} is trained through it, in the memory there is."
+            found.setdefault(carrier, []).append(Reason(text=text, source="004 §3c"))
+        for measure in member.candidate.measures:
+            reason = Reason(text=f"{member.technique}: {measure.text}", source="advisor memory estimate")
+            found.setdefault(measure.technique, []).append(reason)
+    for rule in fired:
+        if rule.effect == "support" and (not rule.beside or inside.intersection(rule.beside)):
+            for technique_id in rule.techniques:
+                found.setdefault(technique_id, []).append(Reason(text=rule.because, source=rule.source))
+    return tuple(
+        Support(technique=t, name=situation.knowledge.technique(t).name, because=tuple(reasons))
+        for t, reasons in found.items()
+        if t not in inside
+    )
+
+
+def evaluate_stack(
+    knowledge: Knowledge, facts: Facts, technique_ids: Sequence[str], profile: str = "default"
+) -> Recommendation:
+    """A stack that a person put together, judged in the order given. Raises AdvisorError for an unknown id.
+
+    A step that does not fit or cannot follow the ones before it becomes a warning of severity `danger`, and makes the
+    stack infeasible.
+    """
+    situation = Situation(knowledge, facts, profile)
+    members, faults = [], []
+    for technique_id in technique_ids:
+        if technique_id not in knowledge.by_id:
+            raise AdvisorError(f"{technique_id!r} is no technique", hint="advisor techniques lists them")
+        technique = knowledge.technique(technique_id)
+        found = situation.examiner.examine(technique, facts)
+        if isinstance(found, Rejection):
+            faults.append(_misfit(technique.family, found))
+            found = Candidate(technique)
+        members.append(Member(part_of(technique, found.config), found))
+    broken = first_break([member.part for member in members], situation.start)
+    if broken is not None:
+        faults.append(_break(members[broken[0]], broken[1]))
+    fired = [rule for rule in knowledge.rules if holds(rule.when, facts)]
+    families = frozenset(member.part.family for member in members)
+    result = judged(situation, members, fired, families)
+    feasible = bool(members) and not faults
+    return result.model_copy(update={"feasible": feasible, "warnings": (*faults, *result.warnings)})
+
+
+def _misfit(family: Family, found: Rejection) -> StackWarning:
+    return StackWarning(
+        severity=Severity.DANGER,
+        code="not-possible-here",
+        first=family.value,
+        text=f"{found.technique}: {found.because}",
+        fix="Take another technique of the same family, or drop the step.",
+        sources=(found.source,) if found.source else (),
+    )
+
+
+def _break(member: Member, why: str) -> StackWarning:
+    return StackWarning(
+        severity=Severity.DANGER,
+        code="chain-breaks",
+        first=member.part.family.value,
+        text=why[:1].upper() + why[1:] + ".",
+        fix="Move the step to where its input exists, or insert what it needs.",
+    )

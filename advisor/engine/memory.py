@@ -1,0 +1,226 @@
+"""The training configuration that fits: a ladder from the preferred one down, and what each rung bought.
+
+The physics is the estimator's; this decides which configurations are tried, in which order, and what "fits" means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from advisor.domain.architecture import ModelShape
+from advisor.domain.estimate import Estimate, EstimateLora, EstimateRequest
+from advisor.domain.facts import Facts
+from advisor.engine.estimate import estimate
+from advisor.engine.estimate.shapes import shape_from_params
+
+COMFORT = 0.80
+"""Share of the free memory above which a fit is tight: fragmentation and a longer batch take the rest."""
+GIVEN_COMFORT = 0.95
+"""The same where the micro-batch was given and nothing is recomputed: the person knows the batch."""
+GIVEN_CHECKPOINTED = 0.75
+"""The same where the given micro-batch needs recomputation: that was not asked for, so it must buy clear room."""
+ROOM = 0.90
+"""The first configuration below this share is taken; a fuller one only when none is."""
+MICRO_BATCHES = (4, 2, 1)
+CPU_MICRO_BATCH = 8
+"""On a CPU memory is seldom short and small batches waste cores."""
+SHORTER = 512
+"""Tokens per example tried last, when nobody said how long examples are."""
+RAM_SHARE = 0.85
+"""Share of free RAM that a step may take; the rest is the system's and the data loader's."""
+_LORA = EstimateLora(rank=16)
+STUDENT_SHARE = 0.5
+"""Parameters of a distilled student against its teacher where nobody said."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One configuration on the ladder."""
+
+    micro_batch: int
+    seq_len: int
+    gradient_checkpointing: bool = False
+    optimizer: str = "adamw"
+    sharding: str = "none"
+    gpus: int = 1
+    offload: bool = False
+
+    def config(self) -> dict[str, Any]:
+        """As settings of a step."""
+        settings: dict[str, Any] = {
+            "micro_batch": self.micro_batch,
+            "seq_len": self.seq_len,
+            "gradient_checkpointing": self.gradient_checkpointing,
+        }
+        if self.optimizer != "adamw":
+            settings["optimizer"] = self.optimizer
+        if self.gpus > 1:
+            settings |= {"sharding": self.sharding, "gpus": self.gpus}
+        if self.offload:
+            settings["offload"] = True
+        return settings
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Something done so that a step fits, as a technique that accompanies it, and what it bought."""
+
+    technique: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The first rung that fits, or the nearest miss. GiB per GPU, or of RAM."""
+
+    rung: Rung
+    peak_gib: float
+    free_gib: float
+    fits: bool
+    is_tight: bool = False
+    measures: tuple[Measure, ...] = ()
+
+    def why_not(self) -> str:
+        """The misfit as numbers."""
+        place = f"{self.rung.gpus} x {self.free_gib:.1f} GiB are" if self.rung.gpus > 1 else f"{self.free_gib:.1f} are"
+        rung = f"at micro-batch {self.rung.micro_batch} and {self.rung.seq_len} tokens"
+        extras = [
+            "with checkpointing" if self.rung.gradient_checkpointing else "",
+            "sharded" if self.rung.gpus > 1 else "",
+        ]
+        words = ", ".join(part for part in (rung, *extras) if part)
+        each = " on each GPU" if self.rung.gpus > 1 else ""
+        return f"needs {self.peak_gib:.1f} GiB{each} ({words}); {place} free"
+
+
+class Ladder:
+    """Tries configurations of one situation; remembers every estimate, since flips ask the same ones again."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, ...], tuple[Estimate, ModelShape | None]] = {}
+        """By the identity of the shape, which is kept beside the estimate so that it stays unique."""
+
+    def fit(self, method: str, facts: Facts) -> Fit | None:
+        """The configuration in which `method` trains on these facts; None when no memory is known at all."""
+        if facts.has_gpu:
+            return self._fit(method, facts, facts.gpu_gib or 0.0)
+        if facts.ram_gib is None:
+            return None
+        return self._fit(method, facts, facts.ram_gib * RAM_SHARE)
+
+    def _fit(self, method: str, facts: Facts, free: float) -> Fit:
+        tried = [self._try(method, facts, rung, free) for rung in rungs(method, facts)]
+        fitting = [fit for fit in tried if fit.fits]
+        if not fitting:
+            return min(tried, key=lambda fit: fit.peak_gib)
+        chosen = next((fit for fit in fitting if fit.peak_gib <= ROOM * free), fitting[0])
+        measures = tuple(_measures(chosen, tried[0].peak_gib, facts))
+        return replace(chosen, is_tight=self._is_tight(method, facts, free), measures=measures)
+
+    def _try(self, method: str, facts: Facts, rung: Rung, free: float) -> Fit:
+        found = self._estimate(method, facts, rung)
+        peak = found.peak_gib.expected
+        if rung.offload:
+            has_room = facts.ram_gib is not None and found.terms.weights * rung.gpus <= facts.ram_gib * RAM_SHARE
+            peak -= found.terms.weights if has_room else 0.0
+        return Fit(rung, peak, free, peak <= free)
+
+    def _is_tight(self, method: str, facts: Facts, free: float) -> bool:
+        """Whether it fits only by squeezing: the smallest sensible configuration takes most of the memory.
+
+        With a given micro-batch, what fits at it without recomputation is not tight.
+        """
+        batch, seq_len = facts.train_micro_batch, facts.data_seq_len or SHORTER
+        if batch is not None:
+            plain = self._estimate(method, facts, Rung(batch, seq_len)).peak_gib.expected
+            if plain <= GIVEN_COMFORT * free:
+                return False
+        comfort = COMFORT if batch is None else GIVEN_CHECKPOINTED
+        lean = Rung(batch or 1, seq_len, gradient_checkpointing=True)
+        if self._estimate(method, facts, lean).peak_gib.expected <= comfort * free:
+            return False
+        if facts.gpu_count > 1:
+            shared = replace(lean, sharding="fsdp", gpus=facts.gpu_count)
+            return self._estimate(method, facts, shared).peak_gib.expected > comfort * free
+        return True
+
+    def _estimate(self, method: str, facts: Facts, rung: Rung) -> Estimate:
+        shape = facts.model_shape
+        key = (method, id(shape), facts.model_quantized, facts.teacher_params_b, facts.has_gpu, rung)
+        if key not in self._known:
+            self._known[key] = (estimate(request(method, facts, rung)), shape)
+        return self._known[key][0]
+
+
+def request(method: str, facts: Facts, rung: Rung) -> EstimateRequest:
+    """The estimate request of a training step in one configuration."""
+    shape, teacher = student_and_teacher(facts) if method.startswith(("distill", "on-policy")) else (None, None)
+    return EstimateRequest.model_construct(
+        shape=shape or facts.model_shape,
+        teacher=teacher,
+        method=method,
+        precision="bf16" if facts.has_gpu or "avx512_bf16" in facts.cpu_features else "fp32",
+        micro_batch=rung.micro_batch,
+        seq_len=rung.seq_len,
+        gradient_checkpointing=rung.gradient_checkpointing,
+        optimizer=rung.optimizer,
+        lora=_LORA,
+        gpus=rung.gpus,
+        sharding=rung.sharding,
+        count="nvml" if facts.has_gpu else "allocated",
+    )
+
+
+def student_and_teacher(facts: Facts) -> tuple[ModelShape | None, ModelShape | None]:
+    """Who learns from whom: the model from a larger named teacher, or a half-size student from the model."""
+    if facts.model_shape is None:
+        return None, None
+    if facts.teacher_params_b:
+        return facts.model_shape, shape_from_params(facts.teacher_params_b)
+    return shape_from_params((facts.model_params_b or 1.0) * STUDENT_SHARE), facts.model_shape
+
+
+def rungs(method: str, facts: Facts) -> Iterator[Rung]:
+    """Configurations from the preferred one down: batch, recomputation, optimizer states, sharding, length."""
+    seq_len = facts.data_seq_len or SHORTER
+    if not facts.has_gpu:
+        batches = (facts.train_micro_batch or CPU_MICRO_BATCH, 1)
+        yield from (Rung(batch, seq_len) for batch in batches)
+        yield Rung(1, seq_len, gradient_checkpointing=True)
+        return
+    given = facts.train_micro_batch
+    batches = (given,) if given is not None else MICRO_BATCHES
+    yield from (Rung(batch, seq_len) for batch in batches)
+    yield from (Rung(batch, seq_len, True) for batch in batches)
+    smallest = batches[-1]
+    yield Rung(smallest, seq_len, True, "adamw-8bit")
+    if smallest > 1:
+        yield Rung(1, seq_len, True, "adamw-8bit")
+    if facts.gpu_count > 1:
+        yield from _shared(method, facts, smallest, seq_len)
+    if seq_len > SHORTER and any(default.key == "data.seq_len" for default in facts.defaults):
+        yield Rung(1, SHORTER, True, "adamw-8bit")
+        if facts.gpu_count > 1:
+            yield Rung(1, SHORTER, True, "adamw-8bit", "fsdp", facts.gpu_count)
+
+
+def _shared(method: str, facts: Facts, batch: int, seq_len: int) -> Iterator[Rung]:
+    for micro_batch in dict.fromkeys((batch, 1)):
+        yield Rung(micro_batch, seq_len, True, sharding="fsdp", gpus=facts.gpu_count)
+    yield Rung(1, seq_len, True, "adamw-8bit", "fsdp", facts.gpu_count)
+    if "qlora" in method:
+        yield Rung(1, seq_len, True, "adamw-8bit", "fsdp", facts.gpu_count, offload=True)
+
+
+def _measures(fit: Fit, before: float, facts: Facts) -> Iterator[Measure]:
+    rung, unit = fit.rung, "GiB per GPU" if facts.has_gpu else "GiB of RAM"
+    saved = f"{before:.1f} -> {fit.peak_gib:.1f} {unit}"
+    if rung.gradient_checkpointing:
+        yield Measure(
+            "gradient-checkpointing", f"Recomputing activations makes it fit ({saved}) for a fifth more time."
+        )
+    if rung.gpus > 1:
+        how = ", with the weights parked in RAM" if rung.offload else ""
+        yield Measure("fsdp", f"{rung.gpus} GPUs share the model{how} ({saved}).")

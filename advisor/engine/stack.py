@@ -1,0 +1,130 @@
+"""From chosen candidates to an ordered stack: what must be inserted between them, and the cheapest order.
+
+It is the part of the advice that is run again and again, for alternatives and flips, and so does nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from advisor.domain.facts import Facts
+from advisor.domain.knowledge import Knowledge
+from advisor.domain.recommendation import Reason, Rejection
+from advisor.domain.words import ArtifactKind, Family
+from advisor.engine.choose import Choice, Scored, choose
+from advisor.engine.eligibility import Candidate, Examiner
+from advisor.engine.interactions import Judge
+from advisor.engine.order import Ordered, solve
+from advisor.engine.parts import Part, part_of, start_state
+
+MERGER = "adapter-merge"
+NEEDS_ONE_MODEL = frozenset({Family.QUANTIZE, Family.PRUNE, Family.MERGE, Family.EXPORT})
+"""Families that work on one set of weights: an adapter beside it has to be folded in first."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One step of a stack: its part in the order, its candidate, and why it is there."""
+
+    part: Part
+    candidate: Candidate
+    reasons: tuple[Reason, ...] = ()
+    against: tuple[Reason, ...] = ()
+    slot: str = ""
+
+    @property
+    def technique(self) -> str:
+        return self.part.technique
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A stack in its order, or why there is none."""
+
+    members: tuple[Member, ...] = ()
+    ordered: Ordered = field(default_factory=Ordered)
+    rejected: tuple[Rejection, ...] = ()
+    is_feasible: bool = False
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(member.technique for member in self.members)
+
+
+@dataclass
+class Situation:
+    """What every run of the engine needs: knowledge, facts, the judge of pairs, and the shared examiner."""
+
+    knowledge: Knowledge
+    facts: Facts
+    profile: str = "default"
+    examiner: Examiner = field(default_factory=Examiner)
+
+    def __post_init__(self) -> None:
+        self.judge = Judge(self.knowledge.profile(self.profile), self.facts)
+        self.start = start_state(self.facts)
+
+    def with_facts(self, facts: Facts) -> Situation:
+        """The same situation with other facts; estimates are kept."""
+        return Situation(self.knowledge, facts, self.profile, self.examiner)
+
+
+def decide(situation: Situation) -> tuple[Choice, Assembled]:
+    """The choice and the stack made of it."""
+    choice = choose(situation.knowledge, situation.facts, situation.examiner)
+    members = [member_of(scored, slot.name) for slot, scored in choice.chosen]
+    return choice, assemble(situation, members, choice)
+
+
+def member_of(scored: Scored, slot: str) -> Member:
+    """A chosen candidate as a member of a stack."""
+    part = part_of(scored.candidate.technique, scored.candidate.config)
+    return Member(part, scored.candidate, scored.reasons, scored.against, slot)
+
+
+def assemble(situation: Situation, members: Sequence[Member], choice: Choice) -> Assembled:
+    """Insert what is missing, then order. Members of optional slots give way when the whole cannot be ordered."""
+    rejected = list(choice.rejected)
+    kept = list(members)
+    if choice.unfilled or not kept:
+        return Assembled(rejected=tuple(rejected))
+    while True:
+        full = _with_merger(situation, kept)
+        ordered = solve([member.part for member in full], situation.judge, situation.start)
+        if ordered.is_possible:
+            by_part = {member.part: member for member in full}
+            inside = {part.technique for part in ordered.parts}
+            out = tuple(r for r in rejected if r.technique not in inside)
+            return Assembled(tuple(by_part[part] for part in ordered.parts), ordered, out, True)
+        victim = _victim(kept, ordered, choice)
+        why = f"cannot be combined with {', '.join(t for t in ordered.core if t != victim.technique)}: {ordered.why}"
+        rejected.append(Rejection(technique=victim.technique, because=why))
+        kept.remove(victim)
+        if not kept:
+            return Assembled(ordered=ordered, rejected=tuple(rejected))
+
+
+def _victim(members: list[Member], ordered: Ordered, choice: Choice) -> Member:
+    """Who gives way in a conflict: a member of an optional slot, else the one whose slot was opened last."""
+    optional = {slot.name for slot in choice.slots if slot.is_optional}
+    involved = [member for member in members if member.technique in ordered.core] or members
+    return next((member for member in reversed(involved) if member.slot in optional), involved[-1])
+
+
+def _with_merger(situation: Situation, members: list[Member]) -> list[Member]:
+    """The members, with a merge of the adapter where a later step needs one model."""
+    makers = [m for m in members if m.part.produces is ArtifactKind.ADAPTER and not m.part.is_beside]
+    takers = [m for m in members if m.part.family in NEEDS_ONE_MODEL and not m.part.is_beside]
+    has_merger = any(member.technique == MERGER for member in members)
+    if not makers or not takers or has_merger or MERGER not in situation.knowledge.by_id:
+        return members
+    technique = situation.knowledge.technique(MERGER)
+    found = situation.examiner.examine(technique, situation.facts)
+    if isinstance(found, Rejection):
+        return members
+    because = Reason(
+        text=f"{takers[0].technique} needs one model: the adapter is folded into the 16-bit weights first.",
+        source="000 golden ordering",
+    )
+    return [*members, Member(part_of(technique), found, (because,), slot="merge-adapter")]
