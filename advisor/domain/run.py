@@ -33,6 +33,9 @@ SERIES_POINTS = 2000
 LOG_LINES = 500
 LONGEST_SILENCE = 60.0
 """Seconds. Memory is sampled each second, so a longer gap between two events is the clock, not work."""
+LEAST_SHARE = 0.02
+"""Share of a phase that must be done before its pace says anything."""
+_UNBEGUN: dict[str, Any] = {"done": 0.0, "total": None, "what": "", "paced_from": None}
 
 
 class Metric(Lenient):
@@ -81,6 +84,8 @@ class StepState(Frozen):
     unit: str = ""
     what: str = ""
     started: float | None = None
+    paced_from: tuple[float, float] | None = None
+    """(the run's elapsed seconds, share done) at this attempt's first progress: its pace counts from there."""
     seconds: float = 0.0
     """Of its work, all attempts together."""
     evaluation_seconds: float = 0.0
@@ -121,6 +126,15 @@ class RunState(Frozen):
     exit_code: int | None = None
     reason: str = ""
 
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds the current phase still takes at its pace so far; None while that cannot be said."""
+        step = next((s for s in self.steps if s.number == self.current), None)
+        if step is None or step.paced_from is None or step.fraction is None:
+            return None
+        passed, done = self.elapsed - step.paced_from[0], step.fraction - step.paced_from[1]
+        return passed / done * (1 - step.fraction) if passed > 0 and done >= LEAST_SHARE else None
+
     def after(self, event: Event) -> RunState:
         """The state once `event` has happened."""
         state = self._at(event)
@@ -129,13 +143,13 @@ class RunState(Frozen):
                 return state._run_started(event)
             case StepStarted():
                 status: StepStatus = "evaluating" if event.phase == "evaluate" else "running"
-                change = {"status": status, "technique": event.technique, "done": 0.0, "total": None, "what": ""}
+                change = {"status": status, "technique": event.technique, **_UNBEGUN}
                 step = state._step(event.step)
                 if step.started is None:
                     change["started"] = event.time
                 return state._with(event.step, **change).model_copy(update={"current": event.step})
             case StepProgress():
-                return state._with(event.step, done=event.done, total=event.total, unit=event.unit, what=event.what)
+                return state._progressed(event)
             case MetricReported():
                 return state._measured(event)
             case ArtifactWritten():
@@ -187,6 +201,13 @@ class RunState(Frozen):
             "reason": "",
         }
         return self.model_copy(update=update)
+
+    def _progressed(self, event: StepProgress) -> RunState:
+        step, change = self._step(event.step), event.model_dump(include={"done", "total", "unit", "what"})
+        moved = step.model_copy(update=change)
+        if moved.fraction is not None and (step.paced_from is None or step.paced_from[1] > moved.fraction):
+            change["paced_from"] = (self.elapsed, moved.fraction)
+        return self._with(event.step, **change)
 
     def _measured(self, event: MetricReported) -> RunState:
         if event.value is None:

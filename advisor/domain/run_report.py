@@ -7,34 +7,54 @@ from typing import Literal
 from pydantic import Field
 
 from advisor.domain.base import Frozen
+from advisor.domain.errors import Diagnostic
 from advisor.domain.estimate import Range
 from advisor.domain.run import Artifact, Metric, RunStatus, StepStatus
 
 
 class Comparison(Frozen):
-    """One metric, one step against the baseline (or the step before), paired over examples where possible."""
+    """One metric of one step against an earlier model, paired over the same held-out examples where possible."""
 
     metric: str
     unit: str = ""
     before: float | None = None
     after: float | None = None
     difference: Range | None = None
-    """Relative change with a 95 % paired bootstrap interval, where examples can be paired."""
+    """The change with its 95 % paired bootstrap interval; low = expected = high where examples cannot be paired."""
+    is_relative: bool = True
+    """The change as a share of `before`; False: in the metric's own unit."""
+    is_paired: bool = False
+
+
+class Prediction(Frozen):
+    """What the plan expected of a step, and what was measured."""
+
+    quantity: Literal["ram_gib", "gpu_gib", "disk_gib", "seconds"]
+    predicted: Range | None = None
+    measured: float | None = None
+
+    @property
+    def error(self) -> float | None:
+        """(predicted - measured) / measured; None when either is not known."""
+        if self.predicted is None or not self.measured:
+            return None
+        return (self.predicted.expected - self.measured) / self.measured
 
 
 class StepReport(Frozen):
+    """What one step did. Number 0 is the baseline."""
+
     number: int
     technique: str
     status: StepStatus
     seconds: float = 0.0
+    evaluation_seconds: float = 0.0
     metrics: tuple[Metric, ...] = ()
     against_baseline: tuple[Comparison, ...] = ()
+    against_previous: tuple[Comparison, ...] = ()
+    predictions: tuple[Prediction, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
-    predicted_ram_gib: float | None = None
-    measured_ram_gib: float | None = None
-    predicted_gpu_gib: float | None = None
-    measured_gpu_gib: float | None = None
-    predicted_seconds: float | None = None
+    samples: tuple[dict[str, str], ...] = ()
     reason: str = ""
 
 
@@ -46,8 +66,11 @@ class RunReport(Frozen):
     status: RunStatus
     folder: str = ""
     model: str = ""
+    result: str | None = None
+    """Absolute path of the last artifact that was finished."""
     seconds: float = 0.0
     steps: tuple[StepReport, ...] = ()
-    diagnostics: tuple[dict[str, str], ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
     notes: tuple[str, ...] = ()
     reason: str = ""
+    exit_code: int | None = None

@@ -95,21 +95,11 @@ def _write_files(
 ) -> None:
     """The plan last: a folder is a run from the moment it has one."""
     from advisor.files import dump_yaml
+    from advisor.files.writing import write_whole
 
-    files = []
     if answers is not None:
-        files.append((ANSWERS, dump_yaml(answers)))
+        write_whole(dump_yaml(answers), str(folder / ANSWERS))
     if recommendation is not None:
-        files.append((RECOMMENDATION, recommendation.model_dump_json(by_alias=True, indent=2) + "\n"))
-    files.append((PLAN, dump_yaml(prepared.plan)))
-    try:
-        for name, text in files:
-            beside = folder / f".{name}.new"
-            with beside.open("w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(folder / name)
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise AdvisorError(f"{folder}: cannot be written", why=why, code=ExitCode.DISK) from None
+        text = recommendation.model_dump_json(by_alias=True, indent=2) + "\n"
+        write_whole(text, str(folder / RECOMMENDATION))
+    write_whole(dump_yaml(prepared.plan), str(folder / PLAN))

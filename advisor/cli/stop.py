@@ -1,0 +1,25 @@
+"""`advisor stop`: stop a run so that it can be resumed."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+SUMMARY = "stop a run: its worker saves what it needs, and nothing is left running"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run_dir", metavar="RUN_DIR", type=Path)
+
+
+def run(args: argparse.Namespace) -> int:
+    from advisor.cli.output import note
+    from advisor.runs.resume import require_run
+    from advisor.runs.stop import stop
+
+    folder = require_run(args.run_dir)
+    if stop(folder):
+        note(f"stopped; go on with: advisor resume {folder}")
+    else:
+        note("the run is not active")
+    return 0

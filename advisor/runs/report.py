@@ -1,0 +1,116 @@
+"""`RunReport`: what came of a run, computed from its folder: plan, events, evaluations. Same files in, same report out.
+
+The supervisor writes none: whoever ends a run in a front end, and `advisor report`, call `write_report`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from advisor.domain.errors import Diagnostic
+from advisor.domain.plan import Plan, Step
+from advisor.domain.run import Evaluation, RunState, StepState
+from advisor.domain.run_report import Prediction, RunReport, StepReport
+from advisor.runs.compare import compare
+from advisor.runs.places import PLAN
+from advisor.runs.resume import require_run
+from advisor.runs.state import load_state
+
+EVALUATION = "evaluation.json"
+BASELINE = "00-baseline"
+MARKDOWN, JSON = "report.md", "report.json"
+_SAMPLES = 3
+
+
+def run_report(run_dir: Path) -> RunReport:
+    """The report of a run, finished or not. Raises AdvisorError when the folder holds no readable run."""
+    from advisor.files import read_plan
+
+    folder = require_run(run_dir)
+    return report(read_plan(str(folder / PLAN)), load_state(folder), folder)
+
+
+def report(plan: Plan, state: RunState, run_dir: Path) -> RunReport:
+    """The report of a run in this state; reads only the evaluations in its folder."""
+    states = {step.number: step for step in state.steps}
+    baseline = read_evaluation(run_dir, BASELINE)
+    first = _step_report(states.get(0, StepState(number=0)), None, baseline, None, None)
+    steps = [first.model_copy(update={"technique": "baseline"})]
+    previous, result = baseline, None
+    for step in plan.steps:
+        where = states.get(step.number, StepState(number=step.number, technique=step.technique))
+        evaluation = read_evaluation(run_dir, step.folder) if where.status != "pending" else None
+        steps.append(_step_report(where, step, evaluation, baseline, previous))
+        previous = evaluation or previous
+        if where.artifacts:
+            result = str(run_dir / where.artifacts[-1].path)
+    raised = (d.model_dump(include=set(Diagnostic.model_fields)) for d in state.diagnostics)
+    return RunReport(
+        name=plan.name,
+        status=state.status,
+        folder=str(run_dir),
+        model=plan.model.path,
+        result=result,
+        seconds=round(state.elapsed, 3),
+        steps=tuple(steps),
+        diagnostics=tuple(dict.fromkeys(Diagnostic.model_validate(fields) for fields in raised)),
+        notes=plan.notes,
+        reason=state.reason,
+        exit_code=state.exit_code,
+    )
+
+
+def read_evaluation(run_dir: Path, step_folder: str) -> Evaluation | None:
+    """What was measured after a step (`00-baseline` before the first); None when nothing was."""
+    try:
+        return Evaluation.model_validate_json((run_dir / "steps" / step_folder / EVALUATION).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def write_report(run_dir: Path) -> RunReport:
+    """Compute the report and write `report.md` and `report.json` beside the plan. Raises AdvisorError (6)."""
+    from advisor.files.writing import write_whole
+    from advisor.report.run import render_run
+
+    found = run_report(run_dir)
+    for name, form in ((MARKDOWN, "markdown"), (JSON, "json")):
+        write_whole(render_run(found, form), str(run_dir / name))
+    return found
+
+
+def _step_report(
+    state: StepState,
+    step: Step | None,
+    found: Evaluation | None,
+    baseline: Evaluation | None,
+    before: Evaluation | None,
+) -> StepReport:
+    return StepReport(
+        number=state.number,
+        technique=state.technique,
+        status=state.status,
+        seconds=round(state.seconds, 3),
+        evaluation_seconds=round(state.evaluation_seconds, 3),
+        metrics=found.metrics if found is not None else (),
+        against_baseline=compare(baseline, found) if found is not None and baseline is not None else (),
+        against_previous=compare(before, found) if found is not None and before is not None else (),
+        predictions=_predictions(step, state) if step is not None else (),
+        artifacts=state.artifacts,
+        samples=found.samples[:_SAMPLES] if found is not None else (),
+        reason=state.reason,
+    )
+
+
+def _predictions(step: Step, state: StepState) -> tuple[Prediction, ...]:
+    expected = step.estimate
+    written = sum(artifact.bytes for artifact in state.artifacts) / 2**30 or None
+    rows = (
+        Prediction(quantity="gpu_gib", predicted=expected.gpu_gib, measured=state.peak_gpu_gib),
+        Prediction(quantity="ram_gib", predicted=expected.ram_gib, measured=state.peak_rss_gib),
+        Prediction(quantity="disk_gib", predicted=expected.disk_gib, measured=written),
+        Prediction(quantity="seconds", predicted=expected.seconds, measured=state.seconds or None),
+    )
+    return tuple(row for row in rows if row.predicted is not None or row.measured is not None)
