@@ -45,11 +45,11 @@ class _Sources(Frozen):
 
 
 class _Rules(Frozen):
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[Rule, ...]
 
 
 class _Practices(Frozen):
-    practices: tuple[Practice, ...] = ()
+    practices: tuple[Practice, ...]
 
 
 class _Gpus(Frozen):
@@ -57,7 +57,7 @@ class _Gpus(Frozen):
 
 
 class _Models(Frozen):
-    models: tuple[CatalogModel, ...] = ()
+    models: tuple[CatalogModel, ...]
 
 
 File = TypeVar("File", bound=BaseModel)
@@ -95,7 +95,7 @@ def _read(root: Path, name: str, model: type[File]) -> File:
     return validate(read_located(str(path)), model, "knowledge")
 
 
-_OPTIONAL = frozenset({"rules.yaml", "practices.yaml", "catalog/gpus.yaml", "catalog/models.yaml"})
+_OPTIONAL = frozenset({"catalog/gpus.yaml"})
 
 
 def _techniques(root: Path) -> tuple[Technique, ...]:
@@ -108,6 +108,8 @@ def _techniques(root: Path) -> tuple[Technique, ...]:
                 f"{path}: the id {technique.id!r} is not the name of its file", hint="rename one of them"
             )
         techniques.append(technique)
+    if not techniques:
+        raise AdvisorError(f"{root / 'techniques'}: not a single technique there", hint="install the package again")
     return tuple(techniques)
 
 

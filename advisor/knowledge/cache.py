@@ -6,6 +6,7 @@ the present knowledge files, and validates. Nothing here fails a command: withou
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -55,14 +56,15 @@ def write(root: Path, key: str, knowledge: Knowledge) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     body = knowledge.model_dump_json(by_alias=True, exclude_defaults=True).encode()
-    try:
+    # A read-only or full home only costs the next start its speed.
+    with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
-            file.write(key.encode() + b"\n" + body)
-        temporary.replace(path)
-    except OSError:
-        # A read-only or full home only costs the next start its speed.
-        temporary.unlink(missing_ok=True) if os.access(path.parent, os.W_OK) else None
+        try:
+            with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
+                file.write(key.encode() + b"\n" + body)
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
 
 
 def _files(root: Path, suffix: str, prefix: str = "") -> Iterator[tuple[str, os.stat_result]]:
@@ -105,5 +107,6 @@ def _cache_folder() -> Path | None:
         return user_cache_path("technique-advisor", appauthor=False)
     # What platformdirs answers on Linux, without its import.
     given = os.environ.get("XDG_CACHE_HOME", "").strip()
-    base = Path(given if given else os.path.expanduser("~/.cache"))  # noqa: PTH111 (Path.expanduser raises without a home)
+    home = os.path.expanduser("~")  # noqa: PTH111 (Path.expanduser raises where there is no home)
+    base = Path(given) if given else Path(home, ".cache") if home != "/" else Path()
     return base / "technique-advisor" if base.is_absolute() else None

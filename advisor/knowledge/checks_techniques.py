@@ -18,15 +18,17 @@ def executable(knowledge: Knowledge, executors: Path) -> Iterator[Finding]:
             if technique.role == "step" and not technique.why_not:
                 tip = "name its executor, or say why it has none"
                 yield Finding(level="error", path=path, message="neither executor nor why_not", tip=tip)
-            continue
-        module = executors.joinpath(*technique.executor.split("."))
-        if not module.with_suffix(".py").is_file() and not (module / "__init__.py").is_file():
-            message = f"there is no module executors.{technique.executor}"
-            yield Finding(level="error", path=path, message=message, tip="correct the name, or say why_not instead")
-        if technique.why_not:
+        elif technique.why_not:
             yield Finding(
                 level="error", path=path, message="both executor and why_not", tip="keep the one that is true"
             )
+        elif not _is_module(executors.joinpath(*technique.executor.split("."))):
+            message = f"there is no module executors.{technique.executor}"
+            yield Finding(level="error", path=path, message=message, tip="correct the name, or say why_not instead")
+
+
+def _is_module(path: Path) -> bool:
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
 def opened(knowledge: Knowledge) -> Iterator[Finding]:
