@@ -17,8 +17,11 @@ Model = TypeVar("Model", bound=BaseModel)
 MAX_SHOWN = 5
 
 
-def validate(located: Located, model: type[Model], what: str) -> Model:
-    """The file's values as `model`. Raises AdvisorError with every fault (at most five shown)."""
+def validate(located: Located, model: type[Model], what: str, hint: str = "") -> Model:
+    """The file's values as `model`. Raises AdvisorError with every fault (at most five shown).
+
+    `hint` replaces the pointer to `advisor schema WHAT`.
+    """
     try:
         return model.model_validate(located.values)
     except ValidationError as error:
@@ -31,7 +34,7 @@ def validate(located: Located, model: type[Model], what: str) -> Model:
     shown = sentences[:MAX_SHOWN]
     if len(sentences) > MAX_SHOWN:
         shown.append(f"and {len(sentences) - MAX_SHOWN} more")
-    raise AdvisorError("\n       ".join(shown), hint=f"advisor schema {what} shows every key and value")
+    raise AdvisorError("\n       ".join(shown), hint=hint or f"advisor schema {what} shows every key and value")
 
 
 def nearest(word: str, words: typing.Iterable[str]) -> str | None:
@@ -60,7 +63,7 @@ def _sentence(located: Located, model: type[BaseModel], fault: Any) -> str:
         where = f" in {parent}" if parent else ""
         return f"{place}: unknown key {key!r}{where}{did_you_mean(key, keys_at(model, path[:-1]))}"
     if kind == "missing":
-        return f"{located.name}: the key {dotted!r} is missing"
+        return f"{place}: the key {dotted!r} is missing"
     if kind in ("literal_error", "enum"):
         valid = re.findall(r"'([^']*)'|\b(\d+)\b", str(fault["ctx"].get("expected", "")))
         words = [text or number for text, number in valid]

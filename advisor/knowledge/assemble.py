@@ -60,6 +60,7 @@ class _Models(Frozen):
     models: tuple[CatalogModel, ...]
 
 
+HINT = "the types in advisor/domain say what an entry may hold"
 File = TypeVar("File", bound=BaseModel)
 
 
@@ -92,7 +93,7 @@ def _read(root: Path, name: str, model: type[File]) -> File:
     path = root / name
     if not path.exists() and name in _OPTIONAL:
         return model()
-    return validate(read_located(str(path)), model, "knowledge")
+    return validate(read_located(str(path)), model, "knowledge", HINT)
 
 
 _OPTIONAL = frozenset({"catalog/gpus.yaml"})
@@ -102,7 +103,7 @@ def _techniques(root: Path) -> tuple[Technique, ...]:
     """Every file of `techniques/`, by id. The file is named after the id it holds."""
     techniques = []
     for path in sorted((root / "techniques").glob("*.yaml")):
-        technique = validate(read_located(str(path)), Technique, "knowledge")
+        technique = validate(read_located(str(path)), Technique, "knowledge", HINT)
         if technique.id != path.stem:
             raise AdvisorError(
                 f"{path}: the id {technique.id!r} is not the name of its file", hint="rename one of them"
