@@ -66,6 +66,10 @@ class Facts(Frozen):
     cpu_cores: int | None = None
     cpu_features: tuple[str, ...] = ()
     is_simulated: bool = False
+    measured_tflops: float | None = None
+    """TFLOP/s that training reached in this machine's calibration; None: not calibrated."""
+    measured_bandwidth: float | None = None
+    """GB/s of reading weights that the calibration reached."""
 
     serve_target: str | None = None
     serve_gpu: str | None = None

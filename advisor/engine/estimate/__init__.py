@@ -52,13 +52,10 @@ def shape_of(request: EstimateRequest) -> ModelShape:
 
 
 def effective_method(request: EstimateRequest) -> tuple[Method, bool]:
-    """The method's traits, and whether an adapter was put in because the base is quantized or `lora` was written."""
+    """The method's traits, and whether an adapter was put in because a quantized base cannot be trained."""
     method, _ = method_of(request.method)
     if method.trains == "all" and is_quantized(request.quant, method) and request.method.lower() != "qat":
         return with_adapter(method, "lora"), True
-    has_objective = method.batch_factor > 1 or method.frozen_copies > 0
-    if method.trains == "all" and has_objective and "lora" in request.model_fields_set:
-        return with_adapter(method, "lora"), False
     return method, False
 
 

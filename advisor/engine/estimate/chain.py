@@ -1,0 +1,23 @@
+"""A whole chain of steps: the largest memory of any step, every artifact kept on disk, all seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from advisor.domain.estimate import ChainEstimate, StepEstimate
+
+
+def estimate_chain(steps: Sequence[StepEstimate]) -> ChainEstimate:
+    """Peaks over the chain. Artifacts of finished steps stay; checkpoints go when their step is done, so the disk's peak
+    is the artifacts so far with the running step's whole need."""
+    kept = peak_disk = 0.0
+    for step in steps:
+        if step.disk_gib is not None:
+            peak_disk = max(peak_disk, kept + step.disk_gib.expected)
+            kept += step.disk_gib.low
+    return ChainEstimate(
+        peak_gpu_gib=max((step.gpu_gib.expected for step in steps if step.gpu_gib), default=0.0),
+        peak_ram_gib=max((step.ram_gib.expected for step in steps if step.ram_gib), default=0.0),
+        peak_disk_gib=peak_disk,
+        seconds=sum(step.seconds.expected for step in steps if step.seconds),
+    )

@@ -1,0 +1,64 @@
+"""What one step of a stack costs here: memory on the GPU and of the host, disk, seconds, and expected quality.
+
+Called hundreds of times while a stack is put together: arithmetic only, well under a millisecond.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from advisor.domain.estimate import Quality, Range, StepEstimate
+from advisor.domain.facts import Facts
+from advisor.domain.technique import Technique
+from advisor.domain.words import Family
+from advisor.engine.estimate import constants as c
+from advisor.engine.estimate import effective_method, estimate
+from advisor.engine.estimate.duration import step_seconds
+from advisor.engine.estimate.host import disk_space, host_memory
+from advisor.engine.estimate.quality import expected_quality
+from advisor.engine.estimate.workload import method_name, model_shape, request_of
+
+CHUNK_TOKENS, EMBEDDING_WIDTH = 256, 1024
+"""Tokens of a chunk and width of its vector in a retrieval index: common values of embedding models."""
+INDEX_PROCESS = 1.0
+"""GiB: an embedding model of some hundred million parameters with its runtime."""
+
+
+def estimate_step(technique: Technique, facts: Facts, config: dict[str, Any]) -> StepEstimate:
+    """The cost of a technique as a step of a stack, in the configuration given.
+
+    Everything is None where it does not apply: prompts, APIs and what only accompanies a step cost nothing here.
+    Raises `AdvisorError` for a method, optimizer or target that is not known.
+    """
+    quality = expected_quality(technique, facts, config)
+    if technique.family is Family.RETRIEVE and technique.role == "step":
+        return _index(facts, quality)
+    method_word, shape = method_name(technique, config), model_shape(facts)
+    if method_word is None or shape is None:
+        return StepEstimate(quality=quality)
+    request = request_of(method_word, shape, facts, config)
+    method, _ = effective_method(request)
+    student = request.shape or shape
+    runs_on_gpu = facts.has_gpu
+    found = estimate(request) if runs_on_gpu or method.work == "train" else None
+    return StepEstimate.model_construct(
+        gpu_gib=found.peak_gib if found and runs_on_gpu else None,
+        ram_gib=host_memory(student, request, method, facts, found),
+        disk_gib=disk_space(student, request, method, technique.produces, config),
+        seconds=step_seconds(student, method, facts, config, request.seq_len),
+        quality=quality,
+        terms=found.terms if found else None,
+    )
+
+
+def _index(facts: Facts, quality: Quality) -> StepEstimate:
+    """A retrieval index: one fp32 vector per chunk, held in memory and written to disk. An index over data of unknown
+    size has no numbers."""
+    if not facts.data_tokens:
+        return StepEstimate(quality=quality)
+    gib = facts.data_tokens / CHUNK_TOKENS * EMBEDDING_WIDTH * c.FP32 / c.GIB
+    return StepEstimate(
+        ram_gib=Range(low=INDEX_PROCESS / 2 + gib, expected=INDEX_PROCESS + gib, high=INDEX_PROCESS + 3 * gib),
+        disk_gib=Range(low=gib, expected=1.5 * gib, high=3 * gib),
+        quality=quality,
+    )
