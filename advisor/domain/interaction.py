@@ -76,6 +76,10 @@ class Disagreement(Frozen):
     because: str
     families: tuple[Family, ...]
     """It is shown when a stack holds all of these, or candidates for them."""
+    techniques: tuple[str, ...] = ()
+    """Narrows it to stacks that hold one of these techniques; empty means any."""
+    when: Condition | None = None
+    """Narrows it to facts."""
     measurable: str = ""
     """How it can be measured here."""
 

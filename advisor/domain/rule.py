@@ -25,6 +25,8 @@ class Rule(Frozen):
     """For choose: what to fill, one technique of the offered is taken."""
     optional: bool = False
     """For choose: when nothing offered is feasible, the stack does without; otherwise its goal is not reached."""
+    tell: bool = False
+    """For exclude: told even where no slot offered the technique, because people ask about it."""
     beside: tuple[str, ...] = ()
     """For support: shown only when one of these techniques stands in the stack; empty means always."""
     severity: Severity = Severity.INFO

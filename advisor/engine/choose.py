@@ -139,11 +139,11 @@ def _score(candidate: Candidate, why_offered: Reason, place: int, fired: list[Ru
 
 
 def _tell_exclusions(choice: Choice, excluded: dict[str, Rule]) -> None:
-    """What a rule ruled out is told even where no slot offered it: people ask about it."""
+    """What some rules rule out is told even where no slot offered it."""
     offered = {technique for slot in choice.slots for technique in slot.offers}
     rest = Slot("ruled-out", is_optional=True)
     for technique_id, rule in excluded.items():
-        if technique_id not in offered:
+        if rule.tell and technique_id not in offered:
             rest.rejected.append(Rejection(technique=technique_id, because=rule.because, source=rule.source))
     if rest.rejected:
         choice.slots.append(rest)

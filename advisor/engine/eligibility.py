@@ -69,8 +69,6 @@ class Examiner:
         for carrier in carriers.carriers(technique, facts):
             method = carriers.method_of(technique, carrier)
             fit = self._ladder.fit(method, facts)
-            if fit is None:
-                return Candidate(technique, {"carrier": carrier} if carrier else {})
             if not fit.fits:
                 nearest = fit if nearest is None or fit.peak_gib < nearest.peak_gib else nearest
                 continue

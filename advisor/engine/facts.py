@@ -11,9 +11,9 @@ from typing import Any
 
 from advisor.domain.answers import Answers
 from advisor.domain.facts import Default, Facts
-from advisor.domain.knowledge import CatalogModel, GpuSpec, Knowledge
-from advisor.domain.profiles import DataProfile, GpuProfile, HardwareProfile, ModelProfile
-from advisor.engine.gpus import match
+from advisor.domain.knowledge import CatalogModel, Knowledge
+from advisor.domain.profiles import DataProfile, HardwareProfile, ModelProfile
+from advisor.engine.machine import hardware_facts, serving_gpu
 
 SEQ_LEN = 1024
 """Tokens per example taken when nobody said: between the 512 and 2048 of the published tables."""
@@ -49,7 +49,7 @@ def build_facts(
     """Everything the engine goes by. Memory is what is free, per GPU, in GiB."""
     defaults = _Defaults()
     goals = tuple(dict.fromkeys(str(goal) for goal in (answers.goal, *answers.also)))
-    machine = _hardware_facts(knowledge, hardware)
+    machine = hardware_facts(knowledge.catalog, hardware)
     known: dict[str, Any] = {
         "goal": goals[0],
         "also": goals[1:],
@@ -95,45 +95,6 @@ def _choice_defaults(known: dict[str, Any], defaults: _Defaults) -> dict[str, An
             "static_choice", "retrieve", "retrieval is simpler than training knowledge in"
         )
     return taken
-
-
-def _hardware_facts(knowledge: Knowledge, hardware: HardwareProfile) -> dict[str, Any]:
-    """The largest visible GPU decides, with how many of its name there are."""
-    facts: dict[str, Any] = {
-        "ram_gib": hardware.ram_free_gib if hardware.ram_free_gib is not None else hardware.ram_gib,
-        "disk_gib": hardware.disk_gib,
-        "cpu_cores": hardware.cpu.cores,
-        "cpu_features": hardware.cpu.features,
-        "is_simulated": hardware.is_simulated,
-    }
-    gpus = [gpu for gpu in hardware.gpus if gpu.is_visible and _free(gpu) > 0]
-    if not gpus:
-        return facts
-    largest = max(gpus, key=_free)
-    alike = [gpu for gpu in gpus if gpu.name == largest.name]
-    spec = match(largest.name, largest.total_gib or largest.free_gib, knowledge.catalog.gpus)
-    return facts | {
-        "has_gpu": True,
-        "gpu_name": largest.name,
-        "gpu_gib": min(_free(gpu) for gpu in alike),
-        "gpu_count": len(alike),
-        "gpu_total_gib": sum(_free(gpu) for gpu in alike),
-        "gpu_capability": _capability(largest) or (spec.capability if spec else None),
-        "gpu_bandwidth_gbs": spec.bandwidth_gbs if spec else None,
-        "gpu_tflops_bf16": (spec.tflops.get("bf16") or spec.tflops.get("fp16")) if spec else None,
-        "gpu_formats": spec.formats if spec else (),
-    }
-
-
-def _free(gpu: GpuProfile) -> float:
-    return (gpu.free_gib if gpu.free_gib is not None else gpu.total_gib) or 0.0
-
-
-def _capability(gpu: GpuProfile) -> float | None:
-    try:
-        return float(gpu.compute_capability) if gpu.compute_capability else None
-    except ValueError:
-        return None
 
 
 def _model_facts(
@@ -278,25 +239,7 @@ def _serve_facts(
         "serve_runtime": said.runtime,
     }
     if target == "gpu":
-        return facts | _serving_gpu(knowledge, said.gpu, said.memory_gib, machine)
+        return facts | serving_gpu(knowledge.catalog, said.gpu, said.memory_gib, machine)
     if target == "cpu" and said.memory_gib is None:
         facts["serve_gib"] = machine.get("ram_gib")
     return facts
-
-
-def _serving_gpu(
-    knowledge: Knowledge, name: str | None, memory_gib: float | None, machine: dict[str, Any]
-) -> dict[str, Any]:
-    if name is None:
-        return {
-            "serve_gpu": machine.get("gpu_name"),
-            "serve_gib": memory_gib or machine.get("gpu_total_gib"),
-            "serve_capability": machine.get("gpu_capability"),
-            "serve_formats": machine.get("gpu_formats", ()),
-        }
-    spec: GpuSpec | None = match(name, memory_gib, knowledge.catalog.gpus)
-    return {
-        "serve_gib": memory_gib or (spec.memory_gib if spec else None),
-        "serve_capability": spec.capability if spec else None,
-        "serve_formats": spec.formats if spec else (),
-    }

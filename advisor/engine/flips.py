@@ -80,10 +80,10 @@ def _memory(facts: Facts, is_feasible: bool) -> Iterator[Change]:
             yield _change(facts, "hardware.ram_gib", facts.ram_gib, ram, ram_gib=ram)
         return
     gib = facts.gpu_gib or 0.0
-    for factor in (2.0, 0.5) if is_feasible else (2.0, 4.0, 8.0):
-        total = gib * factor * facts.gpu_count
-        update = {"gpu_gib": gib * factor, "gpu_total_gib": total, **_served(facts, total)}
-        yield _change(facts, "hardware.gpus[0].memory_gib", gib, gib * factor, **update)
+    for scale in (2.0, 0.5) if is_feasible else (2.0, 4.0, 8.0):
+        total = gib * scale * facts.gpu_count
+        update = {"gpu_gib": gib * scale, "gpu_total_gib": total, **_served(facts, total)}
+        yield _change(facts, "hardware.gpus[0].memory_gib", gib, gib * scale, **update)
     for count in (2, 4, 8) if not is_feasible else ():
         if count > facts.gpu_count:
             update = {"gpu_count": count, "gpu_total_gib": gib * count, **_served(facts, gib * count)}

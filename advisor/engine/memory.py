@@ -5,9 +5,10 @@ The physics is the estimator's; this decides which configurations are tried, in 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from advisor.domain.architecture import ModelShape
 from advisor.domain.estimate import Estimate, EstimateLora, EstimateRequest
@@ -43,7 +44,7 @@ class Rung:
     seq_len: int
     gradient_checkpointing: bool = False
     optimizer: str = "adamw"
-    sharding: str = "none"
+    sharding: Literal["none", "fsdp"] = "none"
     gpus: int = 1
     offload: bool = False
 
@@ -102,13 +103,11 @@ class Ladder:
         self._known: dict[tuple[Any, ...], tuple[Estimate, ModelShape | None]] = {}
         """By the identity of the shape, which is kept beside the estimate so that it stays unique."""
 
-    def fit(self, method: str, facts: Facts) -> Fit | None:
-        """The configuration in which `method` trains on these facts; None when no memory is known at all."""
+    def fit(self, method: str, facts: Facts) -> Fit:
+        """The configuration in which `method` trains on these facts. Memory that is not known does not limit."""
         if facts.has_gpu:
             return self._fit(method, facts, facts.gpu_gib or 0.0)
-        if facts.ram_gib is None:
-            return None
-        return self._fit(method, facts, facts.ram_gib * RAM_SHARE)
+        return self._fit(method, facts, math.inf if facts.ram_gib is None else facts.ram_gib * RAM_SHARE)
 
     def _fit(self, method: str, facts: Facts, free: float) -> Fit:
         tried = [self._try(method, facts, rung, free) for rung in rungs(method, facts)]
@@ -186,8 +185,8 @@ def rungs(method: str, facts: Facts) -> Iterator[Rung]:
     """Configurations from the preferred one down: batch, recomputation, optimizer states, sharding, length."""
     seq_len = facts.data_seq_len or SHORTER
     if not facts.has_gpu:
-        batches = (facts.train_micro_batch or CPU_MICRO_BATCH, 1)
-        yield from (Rung(batch, seq_len) for batch in batches)
+        yield Rung(facts.train_micro_batch or CPU_MICRO_BATCH, seq_len)
+        yield Rung(1, seq_len)
         yield Rung(1, seq_len, gradient_checkpointing=True)
         return
     given = facts.train_micro_batch

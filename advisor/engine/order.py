@@ -114,7 +114,7 @@ def _conflict(parts: list[Part], judge: Judge, start: ModelState) -> tuple[Part,
     makers = [p for p in parts if p.produces is ArtifactKind.ADAPTER]
     for size in range(1, len(parts) + 1):
         for subset in combinations(parts, size):
-            needs_adapter = any(ArtifactKind.ADAPTER in p.consumes for p in subset)
+            needs_adapter = any(p.folds_adapter for p in subset)
             if needs_adapter and makers and not any(p in makers for p in subset):
                 continue
             if _search(list(subset), judge, start) is None:
@@ -140,7 +140,7 @@ def explain(order: Sequence[Part], judge: Judge) -> tuple[PairReason, ...]:
         if forward is None and not is_adjacent:
             continue
         backward = judge.between(then, first, True)
-        if ArtifactKind.ADAPTER in then.consumes and first.produces is ArtifactKind.ADAPTER:
+        if then.folds_adapter and first.produces is ArtifactKind.ADAPTER:
             text = f"{then.technique} folds in the adapter that {first.technique} leaves"
             reasons.append(PairReason(first=first.technique, then=then.technique, verdict="needed", because=text))
             continue

@@ -31,6 +31,11 @@ class Part:
         """It changes no weights of the chain's model."""
         return self.acts_on in BESIDE_THE_MODEL or self.produces in (None, ArtifactKind.PROMPT, ArtifactKind.INDEX)
 
+    @property
+    def folds_adapter(self) -> bool:
+        """It starts from an adapter and nothing else: a merge of the adapter into the weights."""
+        return self.consumes == (ArtifactKind.ADAPTER,)
+
 
 @dataclass(frozen=True)
 class ModelState:
@@ -58,8 +63,7 @@ def after(state: ModelState, part: Part) -> ModelState | None:
     """The state behind a step; None when the step cannot start from this state."""
     if part.is_beside:
         return state
-    merges_adapter = ArtifactKind.ADAPTER in part.consumes
-    if merges_adapter and part.produces is not ArtifactKind.ADAPTER:
+    if part.folds_adapter:
         is_possible = state.has_adapter and state.kind in (
             *part.consumes,
             ArtifactKind.CAUSAL_LM,
@@ -80,6 +84,6 @@ def why_not_after(state: ModelState, part: Part) -> str:
     if state.has_adapter:
         return f"{part.technique} needs one model, and an adapter still waits to be merged into it"
     needed = " or ".join(kind.value for kind in part.consumes) or "nothing"
-    if ArtifactKind.ADAPTER in part.consumes:
+    if part.folds_adapter:
         return f"{part.technique} needs an adapter, and no step before it leaves one"
     return f"{part.technique} needs {needed}, and the steps before it leave {state.kind.value}"

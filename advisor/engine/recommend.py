@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from advisor.domain.facts import Facts
 from advisor.domain.knowledge import Knowledge
-from advisor.domain.recommendation import Alternative, Recommendation, Rejection
+from advisor.domain.recommendation import Alternative, Flip, Recommendation, Rejection
 from advisor.engine import flips
 from advisor.engine.choose import Choice, Scored, Slot
 from advisor.engine.eligibility import span
@@ -44,9 +44,7 @@ def recommend(knowledge: Knowledge, facts: Facts, profile: str = "default", with
     )
 
 
-def _nothing(
-    situation: Situation, choice: Choice, assembled: Assembled, found: tuple[flips.Flip, ...]
-) -> Recommendation:
+def _nothing(situation: Situation, choice: Choice, assembled: Assembled, found: tuple[Flip, ...]) -> Recommendation:
     return Recommendation(
         feasible=False,
         rejected=assembled.rejected or _no_slot(choice),

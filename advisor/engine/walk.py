@@ -68,13 +68,14 @@ def walked(tree: DecisionTree, facts: Facts) -> tuple[str, ...]:
 
 def facts_said(tree: DecisionTree, answers: Answered) -> Facts:
     """Facts with nothing but what the answers say: enough to decide which questions are asked."""
-    said = {
+    said: dict[str, Any] = {
         _fact(question.key): tuple(value) if isinstance(value, list) else value
         for question in tree.questions
         if (value := answers.get(question.id)) is not None and _fact(question.key) in Facts.model_fields
     }
-    goals = tuple(g for g in (said.get("goal"), *said.get("also", ())) if g)
-    return Facts.model_construct(**{"goal": "", **said, "goals": goals})
+    said["goals"] = tuple(g for g in (said.get("goal"), *said.get("also", ())) if g)
+    said.setdefault("goal", "")
+    return Facts.model_construct(_fields_set=None, **said)
 
 
 def _fact(key: str) -> str:

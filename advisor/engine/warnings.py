@@ -13,6 +13,7 @@ from advisor.domain.interaction import Disagreement, Interaction
 from advisor.domain.recommendation import StackWarning
 from advisor.domain.rule import Rule
 from advisor.domain.words import Family, Verdict
+from advisor.engine.conditions import holds
 from advisor.engine.interactions import Judge
 from advisor.engine.parts import Part
 from advisor.engine.stack import Situation
@@ -142,9 +143,13 @@ def _compounding(order: Sequence[Part]) -> Iterator[StackWarning]:
 def _disagreements(
     situation: Situation, order: Sequence[Part], considered: frozenset[Family]
 ) -> Iterator[StackWarning]:
-    families = {part.family for part in order}
+    families, techniques = {part.family for part in order}, {part.technique for part in order}
     for entry in situation.knowledge.disagreements:
         if not families.intersection(entry.families) or not (families | considered).issuperset(entry.families):
+            continue
+        if entry.techniques and not techniques.intersection(entry.techniques):
+            continue
+        if not holds(entry.when, situation.facts):
             continue
         yield StackWarning(
             severity=Severity.INFO,

@@ -1,0 +1,193 @@
+"""`compile_plan`: a recommendation as a plan that can be executed: settings, data, inputs wired from step to step.
+
+What cannot be executed here becomes a note that says why. Paths are passed on, not opened; files are not read.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from advisor.domain.errors import AdvisorError
+from advisor.domain.facts import Facts
+from advisor.domain.knowledge import Knowledge
+from advisor.domain.plan import BASE, ArtifactRef, DataSpec, EvaluationSpec, Plan, Step
+from advisor.domain.recommendation import Recommendation, StackEntry
+from advisor.domain.technique import Technique
+from advisor.domain.words import ArtifactKind, DataKind, Family
+from advisor.engine import serving
+from advisor.engine.parts import ModelState, Part, after, part_of, start_state, why_not_after
+
+EFFECTIVE_BATCH = 8
+"""Examples per optimizer step, reached by accumulation where the micro-batch is smaller."""
+SMALL_MODEL_B = 1.0
+SMALL_MODEL_LORA_RATE = 1e-3
+"""Adapters of models below a billion parameters bear five times the usual rate (torchtune, "LoRA Without Regret")."""
+GATES = {Family.FINETUNE: 0.05, Family.ALIGN: 0.25, Family.MERGE: 0.05, Family.PRUNE: 1.0}
+"""Largest relative rise of held-out loss a step may cause. Pruning is repaired by the steps after it."""
+GATE_EIGHT_BITS, GATE_FOUR_BITS = 0.05, 0.30
+TRAINED_ON = frozenset(
+    {DataKind.INSTRUCTIONS, DataKind.QA_PAIRS, DataKind.TOOL_CALLS, DataKind.TEXT, DataKind.DOCUMENTS}
+    | {DataKind.PREFERENCES, DataKind.PARALLEL}
+)
+_NOT_FOR_EXECUTORS = ("carrier", "sharding", "gpus", "offload", "bits")
+_CPU_EVALUATION = {"max_examples": 64, "multiple_choice": 50, "generate_tokens": 32}
+_GPU_EVALUATION = {"max_examples": 128, "multiple_choice": 100, "generate_tokens": 64}
+
+
+@dataclass
+class _Chain:
+    """What has been compiled so far: where the model and the adapter come from."""
+
+    state: ModelState
+    model: str = BASE
+    adapter: str | None = None
+    steps: list[Step] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, step: Step, following: ModelState) -> None:
+        self.steps.append(step)
+        self.state = following
+        if step.produces is ArtifactKind.ADAPTER:
+            self.adapter = str(step.number)
+        else:
+            self.model, self.adapter = str(step.number), None
+
+
+def compile_plan(recommendation: Recommendation, knowledge: Knowledge, facts: Facts) -> Plan:
+    """The executable steps of a recommendation, in its order.
+
+    Raises AdvisorError when nothing is feasible, no model is named, nothing in the stack can be executed here, or a
+    step cannot start from what the steps before it leave.
+    """
+    if not recommendation.feasible:
+        raise AdvisorError("there is nothing to execute", why="nothing is feasible in this situation", hint="see flips")
+    model = facts.model_path or facts.model_id
+    if model is None:
+        raise AdvisorError("no model is named", why="a plan runs on one", hint="set model.id to a hub id or a folder")
+    chain = _Chain(start_state(facts))
+    for entry in recommendation.stack:
+        _compile(entry, knowledge.technique(entry.technique), facts, chain)
+    if not chain.steps:
+        why = "; ".join(chain.notes)
+        raise AdvisorError(
+            "no step of the stack can be executed here", why=why, hint="advisor techniques lists those that can"
+        )
+    return Plan(
+        name=_name(model, chain.steps),
+        model=ArtifactRef(kind=start_state(facts).kind, path=facts.model_id or model),
+        steps=tuple(chain.steps),
+        evaluation=_evaluation(facts),
+        notes=tuple(chain.notes),
+    )
+
+
+def _compile(entry: StackEntry, technique: Technique, facts: Facts, chain: _Chain) -> None:
+    part = part_of(technique, entry.config, entry.acts_on)
+    why_not = _why_not(entry, technique, facts)
+    if why_not:
+        chain.notes.append(f"{technique.name} ({technique.id}) is not run here: {why_not}")
+        return
+    following = after(chain.state, part)
+    if following is None and chain.notes:
+        chain.notes.append(f"{technique.name} ({technique.id}) is not run here: a step that it builds on is not.")
+        return
+    if following is None:
+        why = why_not_after(chain.state, part)
+        raise AdvisorError(f"the chain breaks at {technique.id}", why=why, hint="reorder the stack")
+    number = len(chain.steps) + 1
+    step = Step(
+        number=number,
+        technique=technique.id,
+        family=technique.family,
+        executor=str(technique.executor),
+        config=_config(entry, technique, facts),
+        inputs=_inputs(part, chain),
+        produces=part.produces or following.kind,
+        estimate=entry.estimate,
+        max_regression=_gate(entry, technique),
+    )
+    chain.add(step, following)
+
+
+def _why_not(entry: StackEntry, technique: Technique, facts: Facts) -> str:
+    """Why an entry cannot be executed here; empty when it can."""
+    if technique.executor is None:
+        return technique.why_not or "it has no executor in this version."
+    if not serving.is_written_here(entry.config):
+        return f"this version writes {', '.join(sorted(serving.WRITTEN_HERE))}, not {entry.config['type']}."
+    if entry.config.get("gpus", 1) > 1:
+        return "it needs its model sharded over several GPUs, and this version trains on one."
+    if entry.config.get("optimizer", "adamw") != "adamw":
+        return "it fits only with an 8-bit optimizer, which this version does not train with."
+    if technique.family in (Family.FINETUNE, Family.PRUNE):
+        if facts.data_path is None:
+            return "no data is named; set data.path to a file or to builtin:stdlib."
+        if technique.family is Family.FINETUNE and facts.data_kind not in TRAINED_ON:
+            return f"data of kind {facts.data_kind} cannot be trained on."
+    return ""
+
+
+def _inputs(part: Part, chain: _Chain) -> dict[str, str]:
+    inputs = {"model": chain.model}
+    if chain.adapter is not None:
+        inputs["adapter"] = chain.adapter
+    return inputs if part.folds_adapter or part.produces is ArtifactKind.ADAPTER else {"model": chain.model}
+
+
+def _config(entry: StackEntry, technique: Technique, facts: Facts) -> dict[str, Any]:
+    own = {key: value for key, value in entry.config.items() if key not in _NOT_FOR_EXECUTORS}
+    config = {**technique.config, **own}
+    data = _data(facts)
+    if technique.family is Family.FINETUNE and data is not None:
+        return {**config, "data": data, **_training(config, technique, facts)}
+    if technique.family is Family.PRUNE and data is not None:
+        return {**config, "data": data}
+    return config
+
+
+def _training(config: dict[str, Any], technique: Technique, facts: Facts) -> dict[str, Any]:
+    """Settings that follow from the facts: accumulation, length of the run, learning rate."""
+    micro_batch, seq_len = int(config.get("micro_batch", 1)), int(config.get("seq_len", facts.data_seq_len or 512))
+    accumulation = max(1, EFFECTIVE_BATCH // micro_batch)
+    settings: dict[str, Any] = {"accumulation": accumulation}
+    if facts.train_tokens_budget is not None:
+        settings["max_steps"] = max(1, facts.train_tokens_budget // (micro_batch * accumulation * seq_len))
+    is_small = (facts.model_params_b or SMALL_MODEL_B) < SMALL_MODEL_B
+    if is_small and technique.produces is ArtifactKind.ADAPTER and "learning_rate" not in technique.config:
+        settings["learning_rate"] = SMALL_MODEL_LORA_RATE
+    return settings
+
+
+def _data(facts: Facts) -> dict[str, Any] | None:
+    if facts.data_path is None or facts.data_kind is None:
+        return None
+    spec = DataSpec(path=facts.data_path, kind=DataKind(facts.data_kind), max_examples=None)
+    return spec.model_dump(mode="json", exclude_none=True)
+
+
+def _evaluation(facts: Facts) -> EvaluationSpec:
+    """The same held-out set for every step; less of it where it is measured on a CPU."""
+    config: dict[str, Any] = dict(_GPU_EVALUATION if facts.has_gpu else _CPU_EVALUATION)
+    config["seq_len"] = min(facts.data_seq_len or 512, 512 if not facts.has_gpu else 2048)
+    data = _data(facts)
+    if data is None:
+        data = DataSpec(path="builtin:stdlib", kind=DataKind.TEXT).model_dump(mode="json", exclude_none=True)
+    if data["path"] != "builtin:stdlib":
+        config["multiple_choice"] = 0
+    return EvaluationSpec(config={"data": data, **config})
+
+
+def _gate(entry: StackEntry, technique: Technique) -> float | None:
+    if technique.family is Family.QUANTIZE:
+        is_eight = entry.config.get("type", technique.config.get("type")) in ("Q8_0", "F16") or "int8" in technique.id
+        return GATE_EIGHT_BITS if is_eight else GATE_FOUR_BITS
+    return GATES.get(technique.family)
+
+
+def _name(model: str, steps: list[Step]) -> str:
+    """A name for the run: the model and what is done to it."""
+    words = [re.split(r"[/:\\]", model.rstrip("/\\"))[-1], *(step.technique for step in steps)]
+    name = re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")
+    return name[:80].strip("-") or "run"
