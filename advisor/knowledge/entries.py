@@ -35,7 +35,9 @@ def technique_references(knowledge: Knowledge) -> Iterator[tuple[str, str, Famil
         for choice in question.choices:
             yield from ((f"questions.yaml {question.id}={choice.value}", t, None) for t in choice.techniques)
     for rule in knowledge.rules:
-        yield from ((f"rules.yaml {rule.id}", technique, None) for technique in rule.techniques)
+        yield from ((f"rules.yaml {rule.id}", technique, None) for technique in (*rule.techniques, *rule.beside))
+    for disagreement in knowledge.disagreements:
+        yield from ((f"disagreements.yaml {disagreement.id}", technique, None) for technique in disagreement.techniques)
     for practice in knowledge.practices:
         yield from ((f"practices.yaml {practice.id}", technique, None) for technique in practice.techniques)
     for profile in knowledge.profiles:
@@ -64,6 +66,8 @@ def _whole_conditions(knowledge: Knowledge) -> Iterator[tuple[str, Condition | N
             yield f"interactions.yaml {profile.id}/{entry.id}", entry.when
     for rule in knowledge.rules:
         yield f"rules.yaml {rule.id}", rule.when
+    for disagreement in knowledge.disagreements:
+        yield f"disagreements.yaml {disagreement.id}", disagreement.when
     for technique in knowledge.techniques:
         for requirement in technique.requires:
             yield f"techniques/{technique.id}.yaml", requirement.condition

@@ -23,6 +23,11 @@ PAIRS = FILES["interactions.yaml"]
 QUESTIONS = FILES["questions.yaml"]
 ORDERS = FILES["orders.yaml"]
 
+DISAGREEMENT = (
+    "disagreements: [{id: d, question: q, taken: t, because: b, families: [prune],"
+    " sides: [{text: t, kind: source, source: 000 a}, {text: u, kind: source, source: 000 b}]}]\n"
+)
+
 
 def found(root: Path) -> list[str]:
     """Findings as `path: message`."""
@@ -88,6 +93,16 @@ def test_sound(trees: Trees) -> None:
             "orders",
             ORDERS.replace("text:", "departures: [{first: prune, then: quantize, because: b}], text:"),
             "listed as a departure but is none",
+        ),
+        (
+            "disagreements",
+            DISAGREEMENT.replace("sides:", "techniques: [gptw], sides:"),
+            "no technique is called 'gptw'",
+        ),
+        (
+            "disagreements",
+            DISAGREEMENT.replace("sides:", "when: {fact: bits, known: true}, sides:"),
+            "no fact is called 'bits'",
         ),
         (
             "disagreements",
