@@ -20,7 +20,7 @@ from advisor.probe.untrusted import printable
 SHOWN = 5
 _Placed = tuple[int, Any, int]
 """Line, row, and how many bytes of the file end with it."""
-FIRST_ROWS, FIRST_BYTES = 200, 2**23
+FIRST_ROWS, FIRST_BYTES = 200, 2**20
 """The shape is that of most of the first rows."""
 
 
@@ -61,7 +61,7 @@ class Reading:
             found = None if isinstance(row, Unreadable) else recognise(row)
             names[found.name if found else ""] += 1
             self._finds_leaks = self._finds_leaks or (isinstance(row, dict) and isinstance(row.get("split"), str))
-            if len(first) >= FIRST_ROWS or (line == 1 and len(str(row)) > FIRST_BYTES):
+            if len(first) >= FIRST_ROWS or done >= FIRST_BYTES:
                 break
         del names[""]
         if not names:
