@@ -73,7 +73,7 @@ def supervise(
     try:
         plan = read_plan(run_dir)
         before = read_record(run_dir)
-        record = make_record(run_dir, plan, before, time.time())
+        record = make_record(run_dir, plan, before, time.time(), package)
         changed = changes(before, record) if before is not None else []
         if changed and not force:
             raise AdvisorError(

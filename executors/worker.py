@@ -6,6 +6,7 @@ request, so that no library can print into the stream. It writes only below its 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -78,11 +79,17 @@ def _work(path: Path, say: Channel) -> tuple[int, str, str]:
     except Stopped:
         return STOPPED, "stopped", "stopped as asked; what was saved is kept"
     except BaseException as error:
-        traceback.print_exc()
-        sys.stderr.flush()
+        _write_to_log(traceback.format_exc())
         trouble = classify(error)
         say.diagnostic("danger", trouble.code, trouble.text, trouble.because, trouble.hint)
         return trouble.exit_code, "failed", trouble.text
+
+
+def _write_to_log(text: str) -> None:
+    """Append to the log; a disk too full for it must not hide what is being reported."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def _perform(path: Path, say: Channel) -> None:
@@ -124,6 +131,6 @@ def _check_inputs(request: Request) -> None:
 if __name__ == "__main__":
     # Everything is saved and said by now; exit handlers of native libraries can only hang or crash.
     _CODE = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
     os._exit(_CODE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import platform
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +45,7 @@ def read_record(run_dir: Path) -> Run | None:
         raise AdvisorError(f"{path}: cannot be read", why=str(error).splitlines()[0], code=ExitCode.REFUSED) from None
 
 
-def make_record(run_dir: Path, plan: Plan, before: Run | None, now: float) -> Run:
+def make_record(run_dir: Path, plan: Plan, before: Run | None, now: float, package: str) -> Run:
     """What holds now. Threads stay what they were at the first start unless the plan names another number."""
     kept = before.threads if before is not None else None
     answers = run_dir / "answers.yaml"
@@ -53,7 +54,7 @@ def make_record(run_dir: Path, plan: Plan, before: Run | None, now: float) -> Ru
         created=before.created if before is not None else now,
         plan=plan.model_dump(mode="json", by_alias=True),
         answers_sha256=sha256_of(answers) if answers.is_file() else "",
-        code_sha256=_code_hash(),
+        code_sha256=_code_hash(package),
         threads=plan.threads or kept or usable_cores(),
         versions=installed_versions(),
         sources=tuple(_source(path, before) for path in _outside_paths(plan)),
@@ -116,11 +117,13 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _code_hash() -> str:
-    """SHA-256 over the source files of the `executors` package."""
-    root = Path(__file__).resolve().parent.parent
-    lines = (f"{sha256_of(path)} {path.relative_to(root).as_posix()}\n" for path in sorted(root.rglob("*.py")))
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+def _code_hash(package: str) -> str:
+    """SHA-256 over the source files of the package that executors are looked up in."""
+    spec = importlib.util.find_spec(package)
+    roots = [Path(place) for place in (spec.submodule_search_locations or ())] if spec is not None else []
+    files = [(path.relative_to(root).as_posix(), path) for root in roots for path in root.rglob("*.py")]
+    lines = "".join(f"{sha256_of(path)} {name}\n" for name, path in sorted(files))
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _outside_paths(plan: Plan) -> list[str]:

@@ -1,0 +1,1 @@
+"""Tiny executors without any heavy library, for tests of the process model."""
