@@ -19,6 +19,7 @@ from advisor.engine.estimate.step import estimate_step
 from advisor.engine.memory import RAM_SHARE, Fit, Ladder, Measure
 
 HOUR = 3600.0
+OVERNIGHT = 10 * HOUR
 LONGEST_ON_CPU = 72 * HOUR
 """Three days: a training that a person may still wait for on the machine they work at."""
 LONGEST_ON_GPU = 90 * 24 * HOUR
@@ -74,13 +75,27 @@ class Examiner:
                 continue
             config = {**({"carrier": carrier} if carrier else {}), **fit.rung.config()}
             found = Candidate(technique, config, StepEstimate(), fit.measures, fit.is_tight, fit)
+            found = self._spread(self._estimated(found, facts, method), facts, method)
             if not fit.is_tight:
-                return self._estimated(found, facts, method)
-            tight = self._estimated(found, facts, method)
+                return found
+            tight = found
         if tight is not None:
             return tight
         why = nearest.why_not() if nearest else "no way of training it starts from quantized weights"
         return Rejection(technique=technique.id, because=why)
+
+    def _spread(self, found: Candidate, facts: Facts, method: str) -> Candidate:
+        """A training that takes longer than a night on one GPU is shared by all of them."""
+        seconds = found.estimate.seconds
+        if seconds is None or seconds.expected <= OVERNIGHT or facts.gpu_count < 2 or "gpus" in found.config:
+            return found
+        shared = replace(found, config={**found.config, "sharding": "fsdp", "gpus": facts.gpu_count})
+        shared = self._estimated(shared, facts, method)
+        if shared.estimate.seconds is None:
+            return found
+        saved = f"{span(seconds.expected)} -> {span(shared.estimate.seconds.expected)}"
+        measure = Measure("fsdp", f"{facts.gpu_count} GPUs share the work ({saved}).")
+        return replace(shared, measures=(*found.measures, measure))
 
     def _quantize(self, technique: Technique, facts: Facts) -> Candidate | Rejection:
         settings, why = serving.fit(technique.id, facts)

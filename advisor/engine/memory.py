@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from advisor.domain.architecture import ModelShape
-from advisor.domain.estimate import Estimate, EstimateLora, EstimateRequest
+from advisor.domain.estimate import Estimate, EstimateLora, EstimateModel, EstimateQuant, EstimateRequest
 from advisor.domain.facts import Facts
 from advisor.engine.estimate import estimate
 from advisor.engine.estimate.shapes import shape_from_params
@@ -31,7 +31,8 @@ SHORTER = 512
 """Tokens per example tried last, when nobody said how long examples are."""
 RAM_SHARE = 0.85
 """Share of free RAM that a step may take; the rest is the system's and the data loader's."""
-_LORA = EstimateLora(rank=16)
+_LORA, _NO_NAME, _NOT_QUANTIZED = EstimateLora(rank=16), EstimateModel(), EstimateQuant()
+"""Made once: building defaults is most of the cost of a request."""
 STUDENT_SHARE = 0.5
 """Parameters of a distilled student against its teacher where nobody said."""
 
@@ -110,11 +111,15 @@ class Ladder:
         return self._fit(method, facts, math.inf if facts.ram_gib is None else facts.ram_gib * RAM_SHARE)
 
     def _fit(self, method: str, facts: Facts, free: float) -> Fit:
-        tried = [self._try(method, facts, rung, free) for rung in rungs(method, facts)]
+        tried: list[Fit] = []
+        for rung in rungs(method, facts):
+            tried.append(self._try(method, facts, rung, free))
+            if tried[-1].peak_gib <= ROOM * free:
+                break
         fitting = [fit for fit in tried if fit.fits]
         if not fitting:
             return min(tried, key=lambda fit: fit.peak_gib)
-        chosen = next((fit for fit in fitting if fit.peak_gib <= ROOM * free), fitting[0])
+        chosen = tried[-1] if tried[-1].peak_gib <= ROOM * free else fitting[0]
         measures = tuple(_measures(chosen, tried[0].peak_gib, facts))
         return replace(chosen, is_tight=self._is_tight(method, facts, free), measures=measures)
 
@@ -157,6 +162,9 @@ def request(method: str, facts: Facts, rung: Rung) -> EstimateRequest:
     """The estimate request of a training step in one configuration."""
     shape, teacher = student_and_teacher(facts) if method.startswith(("distill", "on-policy")) else (None, None)
     return EstimateRequest.model_construct(
+        model=_NO_NAME,
+        quant=_NOT_QUANTIZED,
+        attention="flash" if facts.has_gpu else "sdpa",
         shape=shape or facts.model_shape,
         teacher=teacher,
         method=method,
