@@ -11,15 +11,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Footer, Header, Input, OptionList, SelectionList, Static
+from textual.widgets import Footer, Header, Input, OptionList, Static
 from textual.widgets.option_list import Option
-from textual.widgets.selection_list import Selection
 
 from advisor.domain.errors import AdvisorError
 from advisor.domain.tree import Question
 from advisor.runs.walk import Walk, begin
 from advisor.tui.widgets.stack import so_far_lines
-from advisor.tui.widgets.tree import tree_text
+from advisor.tui.widgets.tree import TreeView
 
 if TYPE_CHECKING:
     from advisor.tui.app import AdvisorApp
@@ -32,6 +31,7 @@ class QuestionsScreen(Screen[None]):
     app: AdvisorApp
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("backspace", "back", "Back"),
+        Binding("space", "mark", "Mark", show=False),
         Binding("s", "skip", "Choose for me"),
         Binding("t", "side", "Tree"),
         Binding("f", "finish", "Finish"),
@@ -42,6 +42,8 @@ class QuestionsScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self.walk: Walk | None = None
+        self._marked: set[int] = set()
+        """Numbers of the answers marked so far, where several are allowed."""
 
     def compose(self) -> ComposeResult:
         yield Header(icon="")
@@ -49,7 +51,6 @@ class QuestionsScreen(Screen[None]):
             with Vertical(id="asked"):
                 yield Static(id="question", markup=False)
                 yield OptionList(id="choices")
-                yield SelectionList[str](id="several")
                 yield Input(id="typed")
                 yield Static(id="fault", markup=False)
                 with VerticalScroll(id="why-scroll", can_focus=False):
@@ -77,35 +78,38 @@ class QuestionsScreen(Screen[None]):
         self.query_one("#why", Static).update(_why(question))
         self.query_one("#fault", Static).update("")
         self._ask(walk, question)
-        self.query_one("#tree", Static).update(tree_text(walk.knowledge.tree, walk.answered, question))
+        view = TreeView(walk.knowledge.tree, walk.answered, question)
+        self.query_one("#tree", Static).update(view.text)
+        self.query_one("#tree-scroll").scroll_to(y=max(0, view.here - 2), animate=False)
         self.query_one("#so-far", Static).update("\n".join(so_far_lines(walk.recommendation, walk.facts)))
 
     def _ask(self, walk: Walk, question: Question) -> None:
-        choices, several, typed = (
-            self.query_one("#choices", OptionList),
-            self.query_one("#several", SelectionList),
-            self.query_one("#typed", Input),
-        )
-        choices.display, several.display = question.kind == "choice", question.kind == "many"
-        typed.display = question.kind in ("number", "text")
+        choices, typed = self.query_one("#choices", OptionList), self.query_one("#typed", Input)
+        is_typed = question.kind in ("number", "text")
+        choices.display, typed.display = not is_typed, is_typed
         suggested = walk.suggestion(question)
-        if question.kind == "choice":
-            choices.clear_options()
-            for number, choice in enumerate(question.choices, 1):
-                mark = "   <- suggested" if suggested is not None and suggested.value == choice.value else ""
-                text = f"{number}  {choice.label}{mark}\n   {choice.meaning}"
-                choices.add_option(Option(_plain(text), id=str(number)))
-            values = [choice.value for choice in question.choices]
-            choices.highlighted = values.index(suggested.value) if suggested is not None else 0
-            choices.focus()
-        elif question.kind == "many":
-            several.clear_options()
-            several.add_options(Selection(_plain(f"{c.label}: {c.meaning}"), str(c.value)) for c in question.choices)
-            several.focus()
-        else:
+        if is_typed:
             typed.value = "" if question.default is None else str(question.default)
-            typed.placeholder = f"in {question.unit}" if question.unit else "type, then enter"
+            typed.placeholder = f"in {question.unit}, then enter" if question.unit else "type, then enter"
             typed.focus()
+            return
+        self._marked = set()
+        values = [choice.value for choice in question.choices]
+        self._draw_choices(question, values.index(suggested.value) if suggested is not None else 0)
+        choices.focus()
+
+    def _draw_choices(self, question: Question, highlighted: int) -> None:
+        """The choices as text; several answers are marked by a cross, not by colour."""
+        choices = self.query_one("#choices", OptionList)
+        suggested = self.walk.suggestion(question) if self.walk is not None else None
+        choices.clear_options()
+        for number, choice in enumerate(question.choices, 1):
+            box = f"[{'x' if number in self._marked else ' '}] " if question.kind == "many" else ""
+            mark = "   <- suggested" if suggested is not None and suggested.value == choice.value else ""
+            choices.add_option(
+                Option(_plain(f"{box}{number}  {choice.label}{mark}\n   {choice.meaning}"), id=str(number))
+            )
+        choices.highlighted = highlighted
 
     def _conclude(self, walk: Walk) -> None:
         from advisor.tui.screens.recommendation import RecommendationScreen
@@ -122,7 +126,11 @@ class QuestionsScreen(Screen[None]):
             self.query_one("#fault", Static).update(f"{error.what}. {error.hint}")
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        self._answer(event.option.id)
+        question = self.walk.question if self.walk is not None else None
+        if question is not None and question.kind == "many":
+            self._answer([question.choices[number - 1].value for number in sorted(self._marked)])
+        else:
+            self._answer(event.option.id)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         if event.value.strip():
@@ -130,21 +138,21 @@ class QuestionsScreen(Screen[None]):
         else:
             self.action_skip()
 
-    def on_key(self, event: object) -> None:
-        """Enter in a list of several answers goes on; space marks."""
-        several = self.query_one("#several", SelectionList)
-        if getattr(event, "key", "") == "enter" and several.has_focus:
-            self._answer(list(several.selected))
+    def action_mark(self) -> None:
+        """Space marks the highlighted one of several answers."""
+        highlighted = self.query_one("#choices", OptionList).highlighted
+        if highlighted is not None:
+            self.action_digit(highlighted + 1)
 
     def action_digit(self, number: int) -> None:
-        if self.walk is None or self.walk.question is None:
+        question = self.walk.question if self.walk is not None else None
+        if question is None or not 1 <= number <= len(question.choices):
             return
-        if self.walk.question.kind == "choice":
+        if question.kind == "many":
+            self._marked ^= {number}
+            self._draw_choices(question, number - 1)
+        else:
             self._answer(str(number))
-        elif self.walk.question.kind == "many":
-            several = self.query_one("#several", SelectionList)
-            if number <= several.option_count:
-                several.toggle(several.get_option_at_index(number - 1))
 
     def action_back(self) -> None:
         if self.walk is not None and self.walk.order:

@@ -23,6 +23,7 @@ from advisor.tui.widgets.stack import table_row
 if TYPE_CHECKING:
     from advisor.tui.app import AdvisorApp
 
+DETAILS = ("why", "warnings", "others")
 COLUMNS = ("#", "technique", "acts on", "memory GiB", "time", "quality", "runs here")
 
 
@@ -36,6 +37,7 @@ class RecommendationScreen(Screen[None]):
         Binding("w", "save", "Save answers"),
         Binding("x", "export", "Export report"),
         Binding("c", "command", "As command"),
+        *(Binding(str(n), f"details('{name}')", f"{name.title()}") for n, name in enumerate(DETAILS, 1)),
         Binding("escape", "leave", "Home"),
     ]
 
@@ -51,9 +53,9 @@ class RecommendationScreen(Screen[None]):
             yield DataTable(id="stack", cursor_type="row")
             yield Static(id="total", markup=False)
             with TabbedContent(id="details"):
-                for name in ("Why", "Warnings", "Others"):
-                    with TabPane(name, id=name.lower()), VerticalScroll():
-                        yield Static(id=f"text-{name.lower()}", markup=False)
+                for name in DETAILS:
+                    with TabPane(name.title(), id=name), VerticalScroll(id=f"scroll-{name}"):
+                        yield Static(id=f"text-{name}", markup=False)
         yield Static(id="told", markup=False)
         yield Footer()
 
@@ -85,7 +87,15 @@ class RecommendationScreen(Screen[None]):
         self._text("why", why_blocks(recommendation))
         self._text("warnings", warning_blocks(recommendation))
         self._text("others", others_blocks(recommendation))
-        table.focus()
+        if recommendation.feasible:
+            table.focus()
+        else:
+            self.action_details("others")
+
+    def action_details(self, name: str) -> None:
+        """Show one of the tabs, ready to be scrolled."""
+        self.query_one("#details", TabbedContent).active = name
+        self.query_one(f"#scroll-{name}").focus()
 
     def _text(self, name: str, blocks: list[Block]) -> None:
         width = max(40, self.app.size.width - 6)

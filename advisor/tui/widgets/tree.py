@@ -7,52 +7,57 @@ from typing import Any
 
 from rich.text import Text
 
-from advisor.domain.tree import DecisionTree, Question
+from advisor.domain.tree import Choice, DecisionTree, Question
+from advisor.engine.conditions import holds
+from advisor.engine.walk import facts_said
 
 TAKEN, HERE, OPEN, DEAD = "●", "◉", "○", "·"
 
 
-def tree_text(tree: DecisionTree, answered: Mapping[str, Any], current: Question | None) -> Text:
-    """The tree from its root. Shapes carry the meaning, colour only repeats it."""
-    text = Text(no_wrap=True, overflow="ellipsis")
-    _add(text, tree, tree.question(tree.root), answered, current, 0, True, set())
-    return text
+class TreeView:
+    """Draws a tree with the answers given so far. A question stands under the choice that opens it."""
 
+    def __init__(self, tree: DecisionTree, answered: Mapping[str, Any], current: Question | None) -> None:
+        self._tree, self._answered = tree, answered
+        self._current = current.id if current is not None else None
+        self._facts = facts_said(tree, answered)
+        self._opened = {c.opens for q in tree.questions for c in q.choices if c.opens}
+        self._drawn: set[str] = set()
+        self.here = 0
+        """Line of the question that is asked now."""
+        self.text = Text(no_wrap=True, overflow="ellipsis")
+        self._lines = 0
+        for question in tree.questions:
+            if question.id not in self._opened:
+                self._question(question, 0)
 
-def _add(
-    text: Text,
-    tree: DecisionTree,
-    question: Question,
-    answered: Mapping[str, Any],
-    current: Question | None,
-    depth: int,
-    is_live: bool,
-    seen: set[str],
-) -> None:
-    if question.id in seen:
-        return
-    seen.add(question.id)
-    is_here = current is not None and question.id == current.id
-    is_answered = question.id in answered
-    mark = HERE if is_here else TAKEN if is_answered and is_live else OPEN if is_live else DEAD
-    style = "bold reverse" if is_here else "bold" if is_answered and is_live else "" if is_live else "dim"
-    section = f"{question.section} " if question.section else ""
-    text.append(f"{'  ' * depth}{mark} {section}{question.key}\n", style)
-    given = answered.get(question.id)
-    for choice in question.choices if _shows_choices(question, is_here, is_answered, is_live) else ():
-        is_chosen = choice.value == given or (isinstance(given, list) and choice.value in given)
-        is_open = is_live and (is_chosen or not is_answered)
-        leaf = TAKEN if is_chosen and is_live else OPEN if is_open else DEAD
-        text.append(
-            f"{'  ' * depth}  {leaf} {choice.value}\n", "bold" if is_chosen and is_live else "" if is_open else "dim"
-        )
-        if choice.next and choice.next != question.next:
-            _add(text, tree, tree.question(choice.next), answered, current, depth + 2, is_open, seen)
-    if question.next:
-        _add(text, tree, tree.question(question.next), answered, current, depth, is_live, seen)
+    def _line(self, depth: int, mark: str, words: str, style: str) -> None:
+        self.text.append(f"{'  ' * depth}{mark} {words}\n", style)
+        self._lines += 1
 
+    def _question(self, question: Question, depth: int) -> None:
+        if question.id in self._drawn:
+            return
+        self._drawn.add(question.id)
+        is_live = holds(question.ask_when, self._facts)
+        is_here = question.id == self._current
+        is_answered = question.id in self._answered
+        if is_here:
+            self.here = self._lines
+        mark = HERE if is_here else DEAD if not is_live else TAKEN if is_answered else OPEN
+        style = "bold reverse" if is_here else "dim" if not is_live else "bold" if is_answered else ""
+        section = f"{question.section} " if question.section else ""
+        self._line(depth, mark, f"{section}{question.key}", style)
+        branches = any(choice.opens for choice in question.choices)
+        if branches or is_here or (is_answered and is_live):
+            for choice in question.choices:
+                self._choice(question, choice, depth + 1, is_live)
 
-def _shows_choices(question: Question, is_here: bool, is_answered: bool, is_live: bool) -> bool:
-    """Branching questions always show where they lead; the others only while they are asked or once answered."""
-    branches = any(choice.next for choice in question.choices)
-    return branches or ((is_here or is_answered) and is_live)
+    def _choice(self, question: Question, choice: Choice, depth: int, is_live: bool) -> None:
+        given = self._answered.get(question.id)
+        is_chosen = choice.value in given if isinstance(given, list | tuple) else choice.value == given
+        is_open = is_live and (is_chosen or question.id not in self._answered)
+        mark = TAKEN if is_chosen and is_live else OPEN if is_open else DEAD
+        self._line(depth, mark, str(choice.value), "bold" if mark == TAKEN else "" if is_open else "dim")
+        if choice.opens:
+            self._question(self._tree.question(choice.opens), depth + 1)
