@@ -53,7 +53,7 @@ class _Practices(Frozen):
 
 
 class _Gpus(Frozen):
-    gpus: tuple[GpuSpec, ...] = ()
+    gpus: tuple[GpuSpec, ...]
 
 
 class _Models(Frozen):
@@ -90,13 +90,7 @@ def assemble(root: Path) -> Knowledge:
 
 
 def _read(root: Path, name: str, model: type[File]) -> File:
-    path = root / name
-    if not path.exists() and name in _OPTIONAL:
-        return model()
-    return validate(read_located(str(path)), model, "knowledge", HINT)
-
-
-_OPTIONAL = frozenset({"catalog/gpus.yaml"})
+    return validate(read_located(str(root / name)), model, "knowledge", HINT)
 
 
 def _techniques(root: Path) -> tuple[Technique, ...]:
