@@ -36,13 +36,12 @@ def add_hardware_overrides(parser: argparse.ArgumentParser) -> None:
 
 def gpu_argument(text: str) -> GpuAnswer:
     """`NAME:GIB[:COUNT]` as a GPU. Raises argparse's error for anything else."""
-    parts = text.rsplit(":", 2)
-    if len(parts) == 3 and not _is_number(parts[1]):
-        parts = [f"{parts[0]}:{parts[1]}", parts[2]]
+    from advisor.runs.walk import gpus_of
+
     try:
-        name, gib, count = parts[0], float(parts[1]), int(parts[2]) if len(parts) == 3 else 1
-        return GpuAnswer(name=name, memory_gib=gib, count=count)
-    except (IndexError, ValueError):
+        (gpu,) = gpus_of(text)
+        return GpuAnswer(**gpu)
+    except (AdvisorError, ValueError):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not NAME:GIB[:COUNT], e.g. 'RTX 4090:24' or 'A100:80:8'"
         ) from None

@@ -5,8 +5,10 @@ It turns given answers into `Answers` and asks the engine for advice on the way.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from pydantic import ValidationError
@@ -32,35 +34,32 @@ class Walk:
     """Ids in the order they were answered."""
     profile: str = "default"
 
-    @property
+    @cached_property
     def question(self) -> Question | None:
         """The question to ask now; None when the walk is complete."""
         from advisor.engine.walk import next_question
 
         return next_question(self.knowledge.tree, self.answered, self.facts)
 
-    @property
+    @cached_property
     def facts(self) -> Facts | None:
         """What is known so far; None before the goal is."""
         answers = self.answers
         if answers is None:
             return None
         from advisor.engine.facts import build_facts
-        from advisor.runs.advise import data_of, model_of
+        from advisor.runs.advise import Overrides, data_of, hardware_of, model_of
 
-        try:
-            model, data = model_of(answers, self.knowledge), data_of(answers)
-        except AdvisorError:
-            model, data = None, None
-        return build_facts(self.knowledge, answers, self.hardware, model, data)
+        hardware = self.hardware if answers.hardware is None else hardware_of(answers, Overrides())
+        return build_facts(self.knowledge, answers, hardware, model_of(answers, self.knowledge), data_of(answers))
 
-    @property
+    @cached_property
     def answers(self) -> Answers | None:
         """The answers given so far; None before the goal is among them."""
         values = self._values()
         return Answers.model_validate(values) if "goal" in values else None
 
-    @property
+    @cached_property
     def recommendation(self) -> Recommendation | None:
         """The advice so far, without flips; None before the goal is known."""
         facts = self.facts
@@ -113,7 +112,8 @@ class Walk:
     def _with(self, question: Question, value: Any) -> Walk:
         changed = replace(self, answered={**self.answered, question.id: value}, order=(*self.order, question.id))
         try:
-            _ = changed.answers
+            # Facts read the model and the data, so a path that leads nowhere is told at its own question.
+            _ = changed.facts
         except ValidationError as error:
             fault = error.errors(include_url=False)[0]
             raise AdvisorError(f"{question.key}: {fault['msg']}", hint=question.meaning) from None
@@ -145,7 +145,7 @@ def parse(question: Question, value: Any) -> Any:
     text = str(value).strip()
     if not text:
         raise AdvisorError("an empty answer", hint="type a value, or skip the question")
-    return text
+    return gpus_of(text) if question.key == "hardware.gpus" else text
 
 
 def parse_choice(question: Question, value: Any) -> Any:
@@ -158,16 +158,29 @@ def parse_choice(question: Question, value: Any) -> Any:
     raise AdvisorError(f"{str(value)!r} is not among the answers", hint=f"1 to {len(question.choices)}")
 
 
+def gpus_of(text: str) -> list[dict[str, Any]]:
+    """`NAME:GIB[:COUNT]`, several apart by commas, or `none`, as the answers file has them. Raises AdvisorError."""
+    if text.lower() in ("none", "no"):
+        return []
+    gpus = []
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*(.+?):(\d+(?:\.\d+)?)(?::(\d+))?\s*", part)
+        if found is None:
+            raise AdvisorError(f"{part.strip()!r} is not NAME:GIB[:COUNT]", hint="e.g. RTX 4090:24, or none")
+        gpus.append({"name": found[1], "memory_gib": float(found[2]), "count": int(found[3] or 1)})
+    return gpus
+
+
 SUFFIXES = {"k": 10**3, "m": 10**6, "b": 10**9}
 
 
 def _number(question: Question, text: str) -> float | int:
     cleaned = text.strip().lower().replace(",", "").replace("_", "")
-    factor = 1
-    if cleaned and cleaned[-1] in SUFFIXES and question.unit not in ("B", "billion"):
-        factor, cleaned = SUFFIXES[cleaned[-1]], cleaned[:-1]
-    elif cleaned.endswith("b"):
-        cleaned = cleaned[:-1]
+    factor = 1.0
+    if cleaned and cleaned[-1] in SUFFIXES:
+        # A question that counts in billions already is answered "7b" or "135m" by people.
+        in_billions = 10**9 if question.unit.startswith("billion") else 1
+        factor, cleaned = SUFFIXES[cleaned[-1]] / in_billions, cleaned[:-1]
     try:
         value = float(cleaned) * factor
     except ValueError:
