@@ -33,12 +33,14 @@ FACT_WORDS = {
 def sources(knowledge: Knowledge) -> Iterator[Finding]:
     """Every reference names a declared source, and a place in it."""
     declared = {source.id for source in knowledge.sources}
-    for path, reference in entries.source_references(knowledge):
+    placed = ((path, reference, True) for path, reference in entries.source_references(knowledge))
+    rows = ((path, reference, False) for path, reference in entries.catalog_references(knowledge))
+    for path, reference, needs_place in (*placed, *rows):
         name, _, where = reference.partition(" ")
         if name not in declared:
             tip = "declare it in sources.yaml" + did_you_mean(name, declared)
             yield Finding(level="error", path=path, message=f"no source is called {name!r}", tip=tip)
-        elif not where:
+        elif needs_place and not where:
             tip = "say where in it, e.g. '004 §3c'"
             yield Finding(level="warning", path=path, message=f"{reference!r} names no place in the source", tip=tip)
 

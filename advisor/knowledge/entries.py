@@ -29,6 +29,12 @@ def source_references(knowledge: Knowledge) -> Iterator[tuple[str, str]]:
     yield from ((f"practices.yaml {p.id}", reference) for p in knowledge.practices for reference in p.sources)
 
 
+def catalog_references(knowledge: Knowledge) -> Iterator[tuple[str, str]]:
+    """Every source of a catalogue row; the row itself is the place."""
+    yield from ((f"catalog/gpus.yaml {gpu.name}", gpu.source) for gpu in knowledge.catalog.gpus if gpu.source)
+    yield from ((f"catalog/models.yaml {m.ids[0]}", m.source) for m in knowledge.catalog.models if m.source)
+
+
 def technique_references(knowledge: Knowledge) -> Iterator[tuple[str, str, Family | None]]:
     """Every technique id that an entry names, with the family it must have there (None: any)."""
     for question in knowledge.tree.questions:

@@ -95,6 +95,11 @@ def test_sound(trees: Trees) -> None:
             "listed as a departure but is none",
         ),
         (
+            "catalog__gpus",
+            "gpus: [{name: G, memory_gib: 8, bandwidth_gbs: 100, tflops: {}, capability: 8.0, source: acme}]\n",
+            "no source is called 'acme'",
+        ),
+        (
             "disagreements",
             DISAGREEMENT.replace("sides:", "techniques: [gptw], sides:"),
             "no technique is called 'gptw'",
