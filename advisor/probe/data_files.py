@@ -20,7 +20,7 @@ FORMATS = {
     ".txt": "text", ".md": "text", ".rst": "text", ".text": "text",
 }  # fmt: skip
 COMPRESSED = (".gz", ".zst", ".bz2", ".xz", ".zip", ".tar", ".7z")
-LONGEST_ROW = 32 * 2**20
+LONGEST_ROW = 16 * 2**20
 """Bytes of one row; longer ones are reported and passed over."""
 CHUNK = 2**20
 
@@ -78,7 +78,8 @@ def _lines(path: Path, position: Position) -> Iterator[tuple[int, bytes | Unread
             done += len(line)
             position.at(done)
             if len(line) == LONGEST_ROW and not line.endswith(b"\n"):
-                while piece := file.readline(LONGEST_ROW):
+                line = b""  # gives its memory back before the rest is passed over
+                while piece := file.readline(CHUNK):
                     done += len(piece)
                     if piece.endswith(b"\n"):
                         break
@@ -137,6 +138,7 @@ def _json_array(path: Path, position: Position) -> Iterator[tuple[int, Any]]:
         buffer, at, line, wanted, is_end = file.read(CHUNK), 0, 1, CHUNK, False
         at = buffer.index("[") + 1
         line += buffer.count("\n", 0, at)
+        read = len(buffer)
         while True:
             begin = at
             while at < len(buffer) and buffer[at] in " \t\r\n,":
@@ -146,7 +148,7 @@ def _json_array(path: Path, position: Position) -> Iterator[tuple[int, Any]]:
                 break
             value, end = _element(decoder, buffer, at)
             if end is not None and (end < len(buffer) or is_end):
-                position.at(raw.tell() - (len(buffer) - end))
+                position.at(raw.tell() * (read - len(buffer) + end) // read)
                 yield line, value
                 line += buffer.count("\n", at, end)
                 at, wanted = end, CHUNK
@@ -155,6 +157,7 @@ def _json_array(path: Path, position: Position) -> Iterator[tuple[int, Any]]:
                 break
             else:
                 more = file.read(wanted)
+                read += len(more)
                 buffer, at, wanted, is_end = buffer[at:] + more, 0, wanted * 2, not more
 
 

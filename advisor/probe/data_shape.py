@@ -81,7 +81,8 @@ def recognise(row: Any) -> Shape | None:
         return SHAPES["text"]
     if not isinstance(row, Mapping):
         return None
-    keys = {str(key).lower() for key, value in row.items() if value is not None}
+    row = lowered(row)
+    keys = {str(key) for key, value in row.items() if value is not None}
     if {"chosen", "rejected"} <= keys:
         return SHAPES["preferences"]
     for key, name in (("messages", "messages"), ("conversations", "sharegpt"), ("conversation", "sharegpt")):
@@ -263,10 +264,15 @@ def _are_lower(keys: tuple[Any, ...]) -> bool:
     return all(isinstance(key, str) and key == key.lower() for key in keys)
 
 
+def lowered(row: Any) -> Any:
+    """The row with its keys in lower case; anything but an object as it is."""
+    if not isinstance(row, Mapping) or _are_lower(tuple(row)):
+        return row
+    return {str(key).lower(): value for key, value in row.items()}
+
+
 def parts_of(row: Any, shape: Shape) -> Parts:
     """The row's text in parts. Raises `BadShape` with the reason when it does not fit the shape."""
     if not isinstance(row, Mapping) and not (isinstance(row, str) and shape.name in ("text", "documents")):
         raise BadShape(f"it is a {_kind(row)}, not an object")
-    if isinstance(row, Mapping) and not _are_lower(tuple(row)):
-        row = {str(key).lower(): value for key, value in row.items()}
-    return shape.take(row)
+    return shape.take(lowered(row))
