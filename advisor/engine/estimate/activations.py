@@ -1,8 +1,8 @@
 """What autograd keeps of one block's forward pass for the backward pass, counted operation by operation.
 
 A frozen matrix keeps nothing of its input; a trained one, and an adapter on it, do. Norms of the RMS kind keep an fp32
-copy of the residual, flash attention keeps queries, keys, values, output and a statistic, eager attention the whole score
-matrix. Read from the model classes of transformers and from torch's derivative formulas; checked against the tensors
+copy of the residual, flash attention keeps queries, keys, values, output and a statistic, eager attention the whole
+score matrix. Read from the model classes of transformers and from torch's derivative formulas; checked against the tensors
 that autograd really saves (`tests/advisor/engine/estimate/test_activations.py`).
 """
 
@@ -137,7 +137,7 @@ def _adapter(adapter: Adapter | None, targets: tuple[Linear, ...], shape: ModelS
 
 def _input_bytes(target: Linear, shape: ModelShape, sizes: Sizes, seen: set[str]) -> int:
     """fp32 for a pure 16-bit model, the autocast copy under mixed precision. Matrices fused into one read once; in fp32
-    no copy is made, readers of one tensor share it, and the attention's output is kept by the attention already."""
+    no copy is made, readers of one tensor share it, and the attention keeps its own output already."""
     is_query = target.name in ("q_proj", "k_proj", "v_proj")
     group = target.name
     if is_query and shape.arch in shapes.FUSED_QKV:
@@ -153,8 +153,8 @@ def _input_bytes(target: Linear, shape: ModelShape, sizes: Sizes, seen: set[str]
 
 
 def prefill_per_token(shape: ModelShape, compute: int) -> float:
-    """Bytes per token that live at once in the widest place of a forward pass without gradients: the residual, its norm,
-    and the feed-forward's tensors."""
+    """Bytes per token that live at once in the widest place of a forward pass without gradients: the residual, its
+    norm, and the feed-forward's tensors."""
     width = shape.intermediate
     if shapes.moe_layers(shape):
         width = max(shapes.expert_width(shape) * shape.experts_active, shapes.shared_width(shape), shape.hidden)

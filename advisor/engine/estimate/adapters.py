@@ -1,7 +1,7 @@
 """Adapters: how many parameters each kind trains, and what it keeps of every matrix's input and output for backward.
 
-Read from PEFT's forward passes: LoRA and DoRA upcast the input to the adapter's fp32 per module; IA3 multiplies outputs;
-prompt tuning lengthens the sequence; prefix tuning lengthens keys and values.
+Read from PEFT's forward passes: LoRA and DoRA upcast the input to the adapter's fp32 per module; IA3 multiplies
+outputs; prompt tuning lengthens the sequence; prefix tuning lengthens keys and values.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from advisor.engine.estimate import constants as c
 from advisor.engine.estimate import shapes
 from advisor.engine.estimate.shapes import Linear
 
-ATTENTION = frozenset(["q_proj", "k_proj", "v_proj", "o_proj", "q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "kv_b_proj"])
+ATTENTION = frozenset(
+    ["q_proj", "k_proj", "v_proj", "o_proj", "q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "kv_b_proj"]
+)
 NAMES: dict[str, tuple[str, ...]] = {
     **{name: (name,) for name in ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")},
     **dict.fromkeys(
@@ -77,9 +79,7 @@ ADAPTERS: dict[str, Adapter] = {
     # base output in 16 bits for the magnitude's gradient, the low-rank output in fp32 beside it
     "dora": Adapter(_dora, keeps_input=True, output_bytes=c.HALF + c.FP32),
     # frozen random matrices shared by all layers, trained vectors after each: the second keeps its input, the output
-    "vera": Adapter(
-        lambda s, t, r: float(sum((r + x.outputs) * x.copies for x in t)), output_bytes=c.FP32
-    ),
+    "vera": Adapter(lambda s, t, r: float(sum((r + x.outputs) * x.copies for x in t)), output_bytes=c.FP32),
     # the input is summed or gathered to a few features before anything trained sees it
     "reduced-input": Adapter(lambda s, t, r: float(sum(r * x.outputs * x.copies for x in t))),
     "ia3": Adapter(_vectors, targets=("k_proj", "v_proj", "down_proj"), output_bytes=c.FP32),

@@ -8,8 +8,8 @@ from advisor.domain.estimate import ChainEstimate, StepEstimate
 
 
 def estimate_chain(steps: Sequence[StepEstimate]) -> ChainEstimate:
-    """Peaks over the chain. Artifacts of finished steps stay; checkpoints go when their step is done, so the disk's peak
-    is the artifacts so far with the running step's whole need."""
+    """Peaks over the chain. Artifacts of finished steps stay; checkpoints go when their step is done, so the peak on
+    disk is the artifacts so far with the running step's whole need."""
     kept = peak_disk = 0.0
     for step in steps:
         if step.disk_gib is not None:

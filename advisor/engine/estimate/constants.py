@@ -49,13 +49,13 @@ GGUF_BITS: dict[str, float] = {
     "f16": 16.0,
     "bf16": 16.0,
 }
-"""Bits per weight over a whole file (llama.cpp, `tools/quantize/README.md`; q*_0 and q8_0 exact from the block layout)."""
+"""Bits per weight over a whole file (llama.cpp, `tools/quantize/README.md`; those ending in 0 exact from their blocks)."""
 
 # -- the training step -------------------------------------------------------------------------------------------------
 
 LOSS_COPIES = 3
-"""fp32 copies of the logits at the start of the backward pass: log-softmax output, gradient with respect to it, gradient
-with respect to the upcast logits (transformers `ForCausalLMLoss`: `logits.float()`, then `cross_entropy`). The 16-bit
+"""fp32 copies of the logits at the start of the backward pass: log-softmax output, gradient with respect to it,
+gradient with respect to the upcast logits (transformers `ForCausalLMLoss`: `logits.float()`, then `cross_entropy`). The 16-bit
 logits stand beside them."""
 ADAM_8BIT_BYTES = 1 + 4 / 256
 """Per parameter and state: one byte, and one fp32 maximum per block of 256 (bitsandbytes `Optimizer2State`)."""
@@ -86,7 +86,7 @@ ADAPTION_TOKENS, ADAPTION_LAYERS = 10, 30
 # -- what a machine adds -----------------------------------------------------------------------------------------------
 
 CUDA_CONTEXT = 0.5
-"""GiB: context, kernels and libraries, beside the allocator. 0.3 to 0.6 with lazily loaded modules (CUDA 11.7 and later,
+"""GiB: context, kernels and libraries, beside the allocator. 0.3 to 0.6 with lazily loaded modules (since CUDA 11.7,
 `CUDA_MODULE_LOADING=LAZY`); older stacks load all of them and take up to 1.3 (transformers, `model_memory_anatomy`)."""
 RESERVED_SLACK = 0.03
 """Share of what is allocated and freed each step that the caching allocator holds beyond the peak: blocks are rounded

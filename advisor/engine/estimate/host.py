@@ -31,7 +31,9 @@ def host_memory(
         return Range(low=c.TORCH_RSS + 1.0, expected=expected, high=expected + model)
     if method.work == "train" and found is not None:
         expected = c.TORCH_RSS + found.peak_gib.expected
-        return Range(low=RAM_SPREAD[0] * expected, expected=expected, high=RAM_SPREAD[1] * found.peak_gib.high + c.TORCH_RSS)
+        return Range(
+            low=RAM_SPREAD[0] * expected, expected=expected, high=RAM_SPREAD[1] * found.peak_gib.high + c.TORCH_RSS
+        )
     return _streamed(shape, request, method)
 
 
@@ -46,7 +48,9 @@ def _streamed(shape: ModelShape, request: EstimateRequest, method: Method) -> Ra
         working += 3 * max(linear.inputs for linear in shapes.linears(shape)) ** 2 * c.FP32
     whole = shapes.count_params(shape) * c.HALF / c.GIB
     expected = c.TORCH_RSS + working / c.GIB
-    return Range(low=RAM_SPREAD[0] * expected, expected=expected, high=max(RAM_SPREAD[1] * expected, c.TORCH_RSS + whole))
+    return Range(
+        low=RAM_SPREAD[0] * expected, expected=expected, high=max(RAM_SPREAD[1] * expected, c.TORCH_RSS + whole)
+    )
 
 
 def disk_space(

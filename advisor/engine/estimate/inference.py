@@ -38,8 +38,8 @@ def inference_peak(shape: ModelShape, request: EstimateRequest, method: Method) 
     memory.activations = cache * share + prefill
     memory.logits = float(request.micro_batch * shape.vocab * (sizes.compute + c.FP32))
     memory.assumptions += [
-        f"activations: {cache * share / c.GIB:.2f} GiB of keys and values for {tokens} tokens, the rest is one pass over "
-        "the whole prompt",
+        f"activations: {cache * share / c.GIB:.2f} GiB of keys and values for {tokens} tokens, the rest is one pass "
+        "over the whole prompt",
         "logits of the last token only, as transformers computes them since 4.45",
     ]
     if request.gpus > 1:

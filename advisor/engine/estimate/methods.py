@@ -126,7 +126,29 @@ ALIASES: dict[str, str] = {
     "quantize": "quantize-rtn",
 }
 LORA_LIKE = frozenset(
-    ["adalora", "rslora", "lora-fa", "pissa", "loftq", "vera", "loha", "lokr", "oft", "boft", "hra", "fourierft", "randlora", "vblora", "shira", "miss", "delora", "gralora", "c3a", "road", "hira"]
+    [
+        "adalora",
+        "rslora",
+        "lora-fa",
+        "pissa",
+        "loftq",
+        "vera",
+        "loha",
+        "lokr",
+        "oft",
+        "boft",
+        "hra",
+        "fourierft",
+        "randlora",
+        "vblora",
+        "shira",
+        "miss",
+        "delora",
+        "gralora",
+        "c3a",
+        "road",
+        "hira",
+    ]
 )
 """Adapters on the same matrices that keep the same inputs; counted as LoRA of the given rank."""
 

@@ -1,6 +1,6 @@
-"""Element sizes of weights, compute, gradients and optimizer states under each precision, and bits of quantized storage.
+"""Element sizes of weights, compute, gradients and optimizer states under each precision; bits of quantized storage.
 
-Sources: torch autocast semantics; PEFT `autocast_adapter_dtype`; DeepSpeed's bf16 and fp16 optimizers keep fp32 masters.
+Sources: torch autocast; PEFT `autocast_adapter_dtype`; DeepSpeed's 16-bit optimizers, which keep fp32 masters.
 """
 
 from __future__ import annotations

@@ -11,10 +11,48 @@ from typing import NamedTuple
 from advisor.domain.architecture import ModelShape
 
 LAYER_NORM = frozenset(
-    ["gpt2", "gpt_bigcode", "gpt_neo", "gpt_neox", "gptj", "opt", "bloom", "falcon", "mpt", "phi", "stablelm", "starcoder2", "cohere", "cohere2", "olmo", "codegen", "persimmon", "nemotron", "bert", "roberta", "xglm", "biogpt"]
+    [
+        "gpt2",
+        "gpt_bigcode",
+        "gpt_neo",
+        "gpt_neox",
+        "gptj",
+        "opt",
+        "bloom",
+        "falcon",
+        "mpt",
+        "phi",
+        "stablelm",
+        "starcoder2",
+        "cohere",
+        "cohere2",
+        "olmo",
+        "codegen",
+        "persimmon",
+        "nemotron",
+        "bert",
+        "roberta",
+        "xglm",
+        "biogpt",
+    ]
 )
 """Families with LayerNorm; the others have RMSNorm, which transformers computes on an fp32 copy."""
-FUSED_QKV = frozenset(["gpt2", "gpt_bigcode", "gpt_neox", "bloom", "falcon", "mpt", "phi3", "chatglm", "internlm2", "baichuan", "qwen", "codegen"])
+FUSED_QKV = frozenset(
+    [
+        "gpt2",
+        "gpt_bigcode",
+        "gpt_neox",
+        "bloom",
+        "falcon",
+        "mpt",
+        "phi3",
+        "chatglm",
+        "internlm2",
+        "baichuan",
+        "qwen",
+        "codegen",
+    ]
+)
 """Families whose query, key and value are one matrix."""
 ONE_NORM = frozenset(["phi", "gptj", "codegen", "cohere", "cohere2"])
 """Parallel blocks that norm once for attention and feed-forward."""
@@ -153,7 +191,9 @@ def small_params(shape: ModelShape) -> int:
     biases = 0
     for linear in linears(shape):
         is_output = linear.name.endswith("o_proj")
-        if (linear.part == "attention" and shape.attention_bias and not (is_output and shape.arch.startswith("qwen2"))) or (linear.part in ("mlp", "expert") and shape.mlp_bias):
+        if (
+            linear.part == "attention" and shape.attention_bias and not (is_output and shape.arch.startswith("qwen2"))
+        ) or (linear.part in ("mlp", "expert") and shape.mlp_bias):
             biases += linear.outputs * linear.copies
     return norms + biases + shape.learned_positions * shape.hidden + shape.extra_params
 

@@ -1,7 +1,7 @@
 """The peak of a training step: fixed memory, and the larger of two moments.
 
-Early in the backward pass all activations and the copies of the logits are there and hardly any gradient; at its end all
-gradients are there and no activation. Where gradients stay between steps (accumulation, DDP) both add up.
+Early in the backward pass all activations and the copies of the logits are there and hardly any gradient; at its end
+all gradients are there and one block's activations. Where gradients stay between steps (accumulation, DDP) both add up.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ It decides nothing: a configuration says batch and length, or the facts do, or t
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from advisor.domain.architecture import ModelShape
 from advisor.domain.estimate import EstimateLora, EstimateQuant, EstimateRequest
@@ -88,11 +88,11 @@ def request_of(method: str, shape: ModelShape, facts: Facts, config: dict[str, A
     )
 
 
-def precision_of(facts: Facts, config: dict[str, Any]) -> str:
+def precision_of(facts: Facts, config: dict[str, Any]) -> Literal["bf16", "fp32"]:
     """bf16 on GPUs and on processors that multiply it; emulated bf16 is slower than fp32."""
     wanted = config.get("precision", "auto")
-    if wanted in ("bf16", "fp32"):
-        return str(wanted)
+    if wanted == "fp32" or wanted == "bf16":
+        return "fp32" if wanted == "fp32" else "bf16"
     fast_cpu = any(flag in facts.cpu_features for flag in ("amx_bf16", "avx512_bf16", "bf16"))
     return "bf16" if facts.has_gpu or fast_cpu else "fp32"
 
