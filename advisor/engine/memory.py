@@ -163,7 +163,7 @@ def request(method: str, facts: Facts, rung: Rung) -> EstimateRequest:
     shape, teacher = student_and_teacher(facts) if method.startswith(("distill", "on-policy")) else (None, None)
     return EstimateRequest.model_construct(
         model=_NO_NAME,
-        quant=_NOT_QUANTIZED,
+        quant=_held_in(facts.model_quantized),
         attention="flash" if facts.has_gpu else "sdpa",
         shape=shape or facts.model_shape,
         teacher=teacher,
@@ -178,6 +178,14 @@ def request(method: str, facts: Facts, rung: Rung) -> EstimateRequest:
         sharding=rung.sharding,
         count="nvml" if facts.has_gpu else "allocated",
     )
+
+
+def _held_in(quantized: str | None) -> EstimateQuant:
+    """How the base is held while an adapter is trained: in 16 bits, or in the format it comes in."""
+    if quantized is None:
+        return _NOT_QUANTIZED
+    word = quantized.lower()
+    return EstimateQuant.model_construct(bits=8 if "8" in word else 4, type="none", double=False)
 
 
 def student_and_teacher(facts: Facts) -> tuple[ModelShape | None, ModelShape | None]:
