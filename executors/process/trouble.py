@@ -14,7 +14,7 @@ STOPPED = int(ExitCode.TERMINATED)
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 _FULL = ("No space left on device", "os error 28", "Disk quota exceeded")
 _OUT_OF_MEMORY = ("can't allocate memory", "CUDA out of memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")
-_SIGNALS = {
+_SIGNALS: dict[int, str] = {
     signal.SIGSEGV: "a native library crashed (segmentation fault)",
     signal.SIGBUS: "a mapped file was cut short or the disk is full (bus error)",
     signal.SIGILL: "a library was built for another processor (illegal instruction)",
@@ -86,9 +86,9 @@ def of_exit_status(status: int, was_opened: bool, memory: str, is_oom_certain: b
         hint = "close other programs, or take a smaller micro_batch or seq_len; then: advisor resume"
         return Trouble(int(code), "worker-killed", f"the worker was killed by signal 9: {cause}", memory, hint)
     if status < 0:
-        name = signal.Signals(-status).name if -status in signal.valid_signals() else "unknown"
-        meaning = _SIGNALS.get(signal.Signals(-status), "") if name != "unknown" else ""
-        text = f"the worker died of signal {-status} ({name})"
+        name = {number.value: f" ({number.name})" for number in signal.Signals}.get(-status, "")
+        meaning = _SIGNALS.get(-status, "")
+        text = f"the worker died of signal {-status}{name}"
         return Trouble(int(ExitCode.RUN_FAILED), "worker-crashed", f"{text}: {meaning}".rstrip(": "), memory, hint)
     text = f"the worker {'ended without a word' if was_opened else 'never started'} (exit code {status})"
     return Trouble(int(ExitCode.RUN_FAILED), "worker-lost", text, memory, hint)

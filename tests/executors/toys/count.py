@@ -107,7 +107,7 @@ def _print_everywhere() -> None:
     print('{"type": "step.progress", "done": 99}')
     os.write(1, b'{"type": "log.written", "text": "from descriptor 1"}\n')
     os.write(2, b"from descriptor 2\n")
-    os.system("echo from a child")  # noqa: S605 - a child that inherits the descriptors
+    os.system("echo from a child")
 
 
 def _hang_with_child() -> None:
