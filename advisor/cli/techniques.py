@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from advisor.domain.technique import Technique
 
 SUMMARY = "every technique, or one with when, needs, settings and evidence"
-WIDTH = 80
+LEGEND = "* runs here; the others are advised on. advisor techniques ID tells more."
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -21,20 +21,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from advisor.cli.output import write, write_json
     from advisor.knowledge import load_knowledge
+    from advisor.report.knowledge import technique_lines, technique_list_lines
 
     knowledge = load_knowledge()
     if args.id is None:
         if args.json:
             write_json({"schema": 1, "techniques": [_row(technique) for technique in knowledge.techniques]})
         else:
-            write(_table(knowledge))
+            write("\n".join([*technique_list_lines(knowledge), "", LEGEND]) + "\n")
         return 0
     technique = find(knowledge, args.id)
     if args.json:
         whole = technique.model_dump(mode="json", by_alias=True)
         write_json({"schema": 1, "techniques": [{**_row(technique), **whole}]})
     else:
-        write(_page(technique))
+        write("\n".join(technique_lines(technique)) + "\n")
     return 0
 
 
@@ -59,40 +60,3 @@ def _row(technique: Technique) -> dict[str, Any]:
         "why_not": technique.why_not,
         "sources": list(technique.sources),
     }
-
-
-def _table(knowledge: Knowledge) -> str:
-    from advisor.domain.words import Family
-
-    lines = []
-    for family in Family:
-        members = [technique for technique in knowledge.techniques if technique.family is family]
-        if members:
-            lines.append(f"{knowledge.vocabulary['families'][family]} ({family})")
-            lines += [f"  {'*' if t.is_executable else ' '} {t.id:<28} {t.name}"[:WIDTH] for t in members]
-    lines += ["", "* runs here; the others are advised on. advisor techniques ID tells more."]
-    return "\n".join(lines) + "\n"
-
-
-def _page(technique: Technique) -> str:
-    from advisor.cli.wrapped import evidence_text, section, wrapped
-    from advisor.engine.conditions import describe
-
-    runs = f"runs here (executors.{technique.executor})" if technique.executor else "does not run here"
-    lines = [f"{technique.name}  [{technique.id}, {technique.family}, {technique.role}]", ""]
-    lines += wrapped("", technique.summary)
-    lines += section("When", technique.when)
-    lines += section("Not when", technique.avoid_when)
-    lines += section("Data", [technique.data_needed] if technique.data_needed else [])
-    lines += section("Refused unless", (f"{describe(r.condition)}. {r.because}" for r in technique.requires))
-    lines += section("Gains", technique.pros)
-    lines += section("Costs", technique.cons)
-    lines += section("Notes", technique.notes)
-    settings = (f"{s.name}: {s.typical}{f'; default {s.default}' if s.default else ''}" for s in technique.settings)
-    lines += section("Settings", settings)
-    lines += section("Evidence", (evidence_text(e) for e in technique.evidence))
-    lines += section("Tools", [", ".join(technique.tools)] if technique.tools else [])
-    lines += section("Papers", (f"{p.title} ({p.year}) {p.url}".rstrip() for p in technique.papers))
-    lines += section("Here", [f"{runs}: {technique.why_not}" if technique.why_not else runs])
-    lines += section("Sources", technique.sources)
-    return "\n".join(lines) + "\n"

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _question(tree: DecisionTree, question: Question) -> list[str]:
-    from advisor.cli.wrapped import wrapped
+    from advisor.report.knowledge import wrapped
 
     number = f"{question.section}  " if question.section else ""
     lines = [f"{number}{question.text}  [{question.key}]", *wrapped("  why: ", question.why)]
