@@ -19,8 +19,8 @@ from executors.tensors.decoder import StreamedDecoder
 from executors.tensors.folder import ModelFolder, copy_companions, open_model
 from executors.tensors.source import FolderSource
 
-LIMITS = {"bnb-int8": Limits(0.1, 0.85), "bnb-nf4": Limits(1.0, 0.4)}
-"""What a form may lose: some ten times what it loses on a healthy model of 135 million parameters."""
+LIMITS = {"bnb-int8": Limits(0.3, 0.75), "bnb-nf4": Limits(2.0, 0.35)}
+"""What a form may lose: six to ten times what it loses on a healthy model of 135 million parameters."""
 
 
 def to_bitsandbytes(model: ModelFolder, out: Path, form: str, say: Say) -> None:
