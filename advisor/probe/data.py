@@ -56,6 +56,8 @@ def probe_data(
     place = Path(path).expanduser()
     if not place.exists():
         raise AdvisorError(f"there is no data at {path}", hint=f"check the path, or use {BUILTIN}")
+    if not place.is_dir() and not place.is_file():
+        raise AdvisorError(f"{path} is neither a file nor a folder", hint="pipes and devices are not read")
     sources = find_sources(place)
     if sources.documents:
         return probe_documents(str(path), sources.documents, tokenizer_folder, progress, quick=quick)

@@ -17,7 +17,8 @@ from advisor.probe.untrusted import printable
 UNREAD = (".pdf", ".doc", ".docx", ".odt", ".ppt", ".pptx", ".xls", ".xlsx", ".epub", ".rtf")
 LARGEST = 32 * 2**20
 """Bytes of one document that are read."""
-QUICK_FILES = 64
+QUICK_FILES, QUICK_BYTES = 64, 2**20
+"""A quick look ends with whichever comes first."""
 
 
 class _Documents:
@@ -25,7 +26,7 @@ class _Documents:
 
     def __init__(self, tokenizer_folder: Path | None) -> None:
         self.lengths, self.languages, self.seen = Lengths(tokenizer_folder), Languages(), Seen()
-        self.read = self.bytes_read = self.empty = self.secrets = 0
+        self.read = self.empty = self.secrets = 0
         self.first_secret = ""
         self.bad: list[BadRow] = []
         self.unread: Counter[str] = Counter()
@@ -47,7 +48,6 @@ class _Documents:
             self.bad.append(BadRow(line=1, reason=error.strerror or "cannot be read", file=name))
             return
         self.read += 1
-        self.bytes_read += len(raw)
         self.lengths.add(text)
         self.languages.add(text)
         if not text.strip():
@@ -68,15 +68,9 @@ def probe_documents(
     quick: bool,
 ) -> DataProfile:
     """The profile of documents. `quick`: the first few are read, the rest is estimated from the number of files."""
-    found = _Documents(tokenizer_folder)
     total = sum(file.stat().st_size for file in files)
-    chosen = files[:QUICK_FILES] if quick else files
-    done = 0
-    for file in chosen:
-        found.take(file)
-        done += file.stat().st_size
-        if progress is not None:
-            progress(done, total)
+    chosen = _first(files) if quick else files
+    found = _read(chosen, total, tokenizer_folder, progress)
     if not found.read and not found.unread:
         first = found.bad[0]
         raise AdvisorError(f"{printable(path)} has no document that can be read", why=f"{first.file}: {first.reason}")
@@ -106,3 +100,24 @@ def probe_documents(
     kinds = ", ".join(f"{number} {suffix}" for suffix, number in sorted(found.unread.items()))
     unread = (f"Counted but not read, convert them to text first: {kinds}.",) if kinds else ()
     return known.model_copy(update={"findings": (*findings, *unread)})
+
+
+def _read(
+    files: Sequence[Path], total: int, tokenizer_folder: Path | None, progress: Callable[[int, int], None] | None
+) -> _Documents:
+    found, done = _Documents(tokenizer_folder), 0
+    for file in files:
+        found.take(file)
+        done += file.stat().st_size
+        if progress is not None:
+            progress(done, total)
+    return found
+
+
+def _first(files: Sequence[Path]) -> Sequence[Path]:
+    size = 0
+    for number, file in enumerate(files[:QUICK_FILES], 1):
+        size += file.stat().st_size
+        if size >= QUICK_BYTES:
+            return files[:number]
+    return files[:QUICK_FILES]

@@ -34,6 +34,8 @@ TYPES = {
 FLOATS = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64"}
 LONGEST_STRING = 16 * 2**20
 DEEPEST_ARRAY = 4
+MOST_ITEMS = 4_000_000
+"""Of tensors, metadata entries, or strings in an array: sixteen times the largest vocabulary published."""
 
 
 class _Broken(Exception):
@@ -61,6 +63,13 @@ class _Cursor:
             raise _Broken(f"it announces {number} items, more than it has room for")
         return int(number)
 
+    def few(self, smallest: int) -> int:
+        """A count of items that are looked at one by one."""
+        number = self.count(smallest)
+        if number > MOST_ITEMS:
+            raise _Broken(f"it announces {number} items")
+        return number
+
     def string(self) -> str:
         length = self.count(1)
         if length > LONGEST_STRING:
@@ -83,7 +92,7 @@ class _Cursor:
             length = self.count(size)
             self.at += length * size
             return _Array(length)
-        length = self.count(8)
+        length = self.few(8)
         for _ in range(length):
             self.value(inner, depth + 1)
         return _Array(length)
@@ -127,7 +136,7 @@ def _header(cursor: _Cursor) -> tuple[dict[str, Any], list[tuple[str, str, int]]
     version = cursor.take("I")
     if version not in (2, 3):
         raise _Broken(f"its version is {version}; 2 and 3 are read here")
-    tensor_count, meta_count = cursor.count(24), cursor.count(13)
+    tensor_count, meta_count = cursor.few(24), cursor.few(13)
     meta: dict[str, Any] = {}
     for _ in range(meta_count):
         key = cursor.string()

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from advisor.domain.profiles import GpuProfile, GpuStatus
 from advisor.probe.visible import is_visible
+
+if TYPE_CHECKING:
+    import subprocess
 
 GIB = 2**30
 SECONDS = 5.0
@@ -94,6 +96,8 @@ def _has_library() -> bool:
 
 def _ask_child(seconds: float) -> dict[str, Any] | GpuStatus:
     """The child's JSON, or the status that its silence stands for."""
+    import subprocess
+
     command = [sys.executable, "-P", str(Path(__file__).with_name("nvml_child.py"))]
     try:
         child = subprocess.Popen(
@@ -115,12 +119,14 @@ def _ask_child(seconds: float) -> dict[str, Any] | GpuStatus:
 
 def _abandon(child: subprocess.Popen[bytes]) -> None:
     """Kill a hung child. One that hangs inside the kernel cannot die; it is left behind rather than waited for."""
+    from subprocess import TimeoutExpired
+
     child.kill()
     if child.stdout is not None:
         child.stdout.close()
     try:
         child.wait(timeout=0.5)
-    except subprocess.TimeoutExpired:
+    except TimeoutExpired:
         child.returncode = -9  # keeps the interpreter from warning about, or waiting for, what cannot end
 
 

@@ -6,7 +6,6 @@ Loads neither torch nor CUDA. Costs a few milliseconds where there is no NVIDIA 
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -75,10 +74,19 @@ def free_disk_gib(folder: Path) -> float | None:
     folder = folder.absolute()
     for place in (folder, *folder.parents):
         try:
-            return shutil.disk_usage(place).free / GIB
+            return _free_bytes(place) / GIB
         except OSError:
             continue
     return None
+
+
+def _free_bytes(place: Path) -> int:
+    if hasattr(os, "statvfs"):
+        found = os.statvfs(place)
+        return found.f_bavail * found.f_frsize
+    import shutil
+
+    return shutil.disk_usage(place).free
 
 
 def read_cpu(root: Path = Path("/")) -> CpuProfile:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -195,11 +196,14 @@ def test_unusable_data_is_one_message(tmp_path: Path, name: str, content: bytes,
 
 
 def test_data_that_is_not_there_is_one_message(tmp_path: Path) -> None:
-    """A missing path and an empty folder."""
+    """A missing path, an empty folder, and a pipe, which would be waited for without end."""
     with pytest.raises(AdvisorError, match="no data at"):
         probe_data(tmp_path / "nothing")
     with pytest.raises(AdvisorError, match="holds no files"):
         probe_data(tmp_path)
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    with pytest.raises(AdvisorError, match="neither a file nor a folder"):
+        probe_data(tmp_path / "pipe.jsonl")
 
 
 def test_duplicates_empty_answers_and_equal_preferences_are_counted(probed: Callable[..., DataProfile]) -> None:
@@ -287,6 +291,14 @@ def test_a_folder_of_documents_is_one_row_per_file(tmp_path: Path) -> None:
     assert (found.shape, found.kind, found.rows) == ("documents", DataKind.DOCUMENTS, 3)
     assert [(row.file, row.line) for row in found.bad_rows] == [("d.txt", 2)]
     assert any("1 .pdf" in finding for finding in found.findings)
+
+
+def test_a_quick_look_at_many_documents_counts_them_all(tmp_path: Path) -> None:
+    """A few are read; the number of documents is exact, their tokens are estimated from those read."""
+    for number in range(200):
+        (tmp_path / f"{number:03}.md").write_text("word " * 80)
+    found = probe_data(tmp_path, quick=True)
+    assert (found.rows, found.tokens_total, found.is_estimated) == (200, 200 * 100, True)
 
 
 def test_a_folder_of_row_files_is_one_data_set(tmp_path: Path) -> None:

@@ -148,6 +148,7 @@ def test_a_slice_is_named_by_its_uuid_or_by_its_instances(probe_with_stub: Probe
 def test_without_the_library_no_process_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without a driver is told at once: no child is made."""
     import ctypes
+    import subprocess
 
     from advisor.probe import gpus
 
@@ -155,5 +156,5 @@ def test_without_the_library_no_process_is_started(monkeypatch: pytest.MonkeyPat
         raise OSError("no such library")
 
     monkeypatch.setattr(ctypes, "CDLL", refuse)
-    monkeypatch.setattr(gpus.subprocess, "Popen", lambda *_, **__: pytest.fail("a process was started"))
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a process was started"))
     assert gpus.read_gpus().status is GpuStatus.NO_DRIVER
