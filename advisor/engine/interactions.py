@@ -60,7 +60,7 @@ class Judge:
                 continue
             if entry.then_techniques and then.technique not in entry.then_techniques:
                 continue
-            if _concerns(entry.acts_on, first) and holds(entry.when, self._facts):
+            if _concerns(entry.acts_on, first, then) and holds(entry.when, self._facts):
                 return entry
         return None
 
@@ -80,13 +80,11 @@ def cost_of(interaction: Interaction | None) -> int:
     return COSTS[interaction.verdict]
 
 
-def _concerns(acts_on: ActsOn, first: Part) -> bool:
-    """Whether an entry about one model concerns a step on another: training the teacher leaves the student alone."""
-    if acts_on is ActsOn.ANY:
-        return first.acts_on is not ActsOn.TEACHER
+def _concerns(acts_on: ActsOn, first: Part, then: Part) -> bool:
+    """Whether an entry about one model concerns these two: training the teacher leaves the student alone."""
     if acts_on is ActsOn.TEACHER:
         return first.acts_on is ActsOn.TEACHER
-    return first.acts_on is not ActsOn.TEACHER
+    return ActsOn.TEACHER not in (first.acts_on, then.acts_on)
 
 
 def golden_ranks(golden: tuple[Family, ...]) -> dict[Family, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 from advisor.domain.recommendation import PairReason
@@ -76,37 +77,64 @@ def _tables(parts: list[Part], judge: Judge) -> tuple[list[list[int]], list[list
     return far, near
 
 
+class _States:
+    """States of the model as small numbers, and where each step leads from them; -1: nowhere."""
+
+    def __init__(self, parts: list[Part], start: ModelState) -> None:
+        self._parts = parts
+        self._known = [start]
+        self.rows: list[list[int]] = [self._row(start)]
+
+    def _row(self, state: ModelState) -> list[int]:
+        return [self._number(state if part.is_beside else after(state, part)) for part in self._parts]
+
+    def _number(self, state: ModelState | None) -> int:
+        if state is None:
+            return -1
+        if state not in self._known:
+            self._known.append(state)
+        return self._known.index(state)
+
+    def row(self, number: int) -> list[int]:
+        """The states behind each step, started from this one."""
+        while len(self.rows) <= number:
+            self.rows.append(self._row(self._known[len(self.rows)]))
+        return self.rows[number]
+
+
+_Found = tuple[int, tuple[int, ...]]
+
+
 def _search(parts: list[Part], judge: Judge, start: ModelState) -> list[Part] | None:
-    count = len(parts)
     far, near = _tables(parts, judge)
-    limit = IMPOSSIBLE * _SCALE // 2
-    layer: dict[tuple[int, int, ModelState], tuple[int, tuple[int, ...]]] = {(0, -1, start): (0, ())}
-    for _ in range(count):
-        following: dict[tuple[int, int, ModelState], tuple[int, tuple[int, ...]]] = {}
+    states = _States(parts, start)
+    limit, width = IMPOSSIBLE * _SCALE // 2, len(parts)
+    layer: dict[tuple[int, int, int], _Found] = {(0, -1, 0): (0, ())}
+    for _ in parts:
+        following: dict[tuple[int, int, int], _Found] = {}
         sums: dict[int, list[int]] = {}
         for (mask, last, state), (cost, taken) in layer.items():
             if mask not in sums:
-                sums[mask] = [sum(far[i][j] for i in taken) for j in range(count)]
-            to_come = sums[mask]
-            for j in range(count):
-                if mask >> j & 1:
+                sums[mask] = [sum(column) for column in zip(*(far[i] for i in taken), strict=True)] or [0] * width
+            to_come, beside, leads = sums[mask], near[last] if last >= 0 else _none(width), states.row(state)
+            for j in range(width):
+                added = to_come[j] + beside[j]
+                if mask >> j & 1 or leads[j] < 0 or added >= limit:
                     continue
-                added = to_come[j] + (near[last][j] if last >= 0 else 0)
-                if added >= limit:
-                    continue
-                left = _after(state, parts[j])
-                if left is None:
-                    continue
-                key, found = (mask | 1 << j, j, left), (cost + added, (*taken, j))
-                if key not in following or found < following[key]:
-                    following[key] = found
+                key = (mask | 1 << j, j, leads[j])
+                known = following.get(key)
+                if known is None or cost + added <= known[0]:
+                    found = (cost + added, (*taken, j))
+                    if known is None or found < known:
+                        following[key] = found
         layer = following
     best = min(layer.values(), default=None)
     return [parts[j] for j in best[1]] if best else None
 
 
-def _after(state: ModelState, part: Part) -> ModelState | None:
-    return state if part.is_beside else after(state, part)
+@lru_cache(maxsize=16)
+def _none(width: int) -> tuple[int, ...]:
+    return (0,) * width
 
 
 def _conflict(parts: list[Part], judge: Judge, start: ModelState) -> tuple[Part, ...]:
