@@ -141,7 +141,7 @@ def _config(entry: StackEntry, technique: Technique, facts: Facts) -> dict[str, 
     config = {**technique.config, **own}
     data = _data(facts)
     if technique.family is Family.FINETUNE and data is not None:
-        return {**config, "data": data, **_training(config, technique, facts)}
+        return {**technique.config, "data": data, **_training(config, technique, facts), **own}
     if technique.family is Family.PRUNE and data is not None:
         return {**config, "data": data}
     return config

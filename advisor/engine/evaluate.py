@@ -15,10 +15,10 @@ from advisor.domain.rule import Rule
 from advisor.domain.words import Family
 from advisor.engine import serving
 from advisor.engine.conditions import holds
-from advisor.engine.eligibility import Candidate
 from advisor.engine.estimate.chain import estimate_chain
 from advisor.engine.order import explain, first_break
 from advisor.engine.parts import part_of
+from advisor.engine.placed import Placement, place
 from advisor.engine.stack import Member, Situation
 from advisor.engine.walk import walked
 from advisor.engine.warnings import warn
@@ -106,22 +106,26 @@ def _supports(situation: Situation, members: Sequence[Member], fired: Sequence[R
 def evaluate_stack(
     knowledge: Knowledge, facts: Facts, technique_ids: Sequence[str], profile: str = "default"
 ) -> Recommendation:
-    """A stack that a person put together, judged in the order given. Raises AdvisorError for an unknown id.
+    """A stack that a person put together, judged in the order given. Raises AdvisorError for an unknown id."""
+    return evaluate_steps(Situation(knowledge, facts, profile), [Placement(t) for t in technique_ids])
+
+
+def evaluate_steps(situation: Situation, steps: Sequence[Placement]) -> Recommendation:
+    """The same for steps with settings of their own, in a situation that is kept from one judgement to the next.
 
     A step that does not fit or cannot follow the ones before it becomes a warning of severity `danger`, and makes the
-    stack infeasible.
+    stack infeasible. Raises AdvisorError for an unknown technique, or a setting that cannot be estimated.
     """
-    situation = Situation(knowledge, facts, profile)
+    knowledge, facts = situation.knowledge, situation.facts
     members, faults = [], []
-    for technique_id in technique_ids:
-        if technique_id not in knowledge.by_id:
-            raise AdvisorError(f"{technique_id!r} is no technique", hint="advisor techniques lists them")
-        technique = knowledge.technique(technique_id)
-        found = situation.examiner.examine(technique, facts)
-        if isinstance(found, Rejection):
-            faults.append(_misfit(technique.family, found))
-            found = Candidate(technique)
-        members.append(Member(part_of(technique, found.config), found))
+    for step in steps:
+        if step.technique not in knowledge.by_id:
+            raise AdvisorError(f"{step.technique!r} is no technique", hint="advisor techniques lists them")
+        technique = knowledge.technique(step.technique)
+        candidate, rejection = place(situation.examiner, technique, facts, step.settings)
+        if rejection is not None:
+            faults.append(_misfit(technique.family, rejection))
+        members.append(Member(part_of(technique, candidate.config), candidate, step.because))
     broken = first_break([member.part for member in members], situation.start)
     if broken is not None:
         faults.append(_break(members[broken[0]], broken[1]))
