@@ -30,20 +30,23 @@ def request_stop(run_dir: Path) -> bool:
 
 
 def stop(run_dir: Path, patience: float = PATIENCE) -> bool:
-    """Stop the run and wait until it is. False when it was not active. Raises AdvisorError when it does not end."""
+    """Stop the run and wait until no process of it is left. False when it was not active.
+
+    Raises AdvisorError when it does not end.
+    """
+    began = asked = time.monotonic()
+    pid = holder(run_dir)
     if not request_stop(run_dir):
         return False
-    deadline = time.monotonic() + patience
-    asked = time.monotonic()
-    while holder(run_dir) is not None:
-        if time.monotonic() > deadline:
-            pid = holder(run_dir)
+    while holder(run_dir) is not None or (pid and _is_supervisor(pid)):
+        now = time.monotonic()
+        if now - began > patience:
             raise AdvisorError(f"{run_dir}: process {pid} does not end", hint="kill it", code=ExitCode.ALREADY_ACTIVE)
-        if time.monotonic() - asked > 0.5:
+        if now - asked > 0.5:
             # The lock may have been held by a launcher that had not yet handed it on.
-            asked = time.monotonic()
+            asked, pid = now, holder(run_dir) or pid
             request_stop(run_dir)
-        time.sleep(0.05)
+        time.sleep(0.02)
     return True
 
 

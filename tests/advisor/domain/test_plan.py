@@ -1,0 +1,49 @@
+"""advisor/domain/plan.py: a plan is a chain that stays in its folder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from advisor.domain.plan import Plan
+
+STEP = {"number": 1, "technique": "lora", "family": "finetune", "executor": "finetune", "produces": "adapter"}
+
+
+def plan(*steps: dict[str, Any]) -> Plan:
+    return Plan.model_validate({"name": "x", "model": {"kind": "causal-lm", "path": "x"}, "steps": steps})
+
+
+def test_numbers_may_be_written_as_numbers() -> None:
+    """`adapter: 1` in YAML means step 1."""
+    second = {**STEP, "number": 2, "inputs": {"model": "base", "adapter": 1}}
+    assert plan(STEP, second).steps[1].inputs["adapter"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"number": 2}, "numbered 1, 2, 3"),
+        ({"inputs": {"model": "1"}}, "not before it"),
+        ({"inputs": {"model": "-1"}}, "pattern"),
+        ({"inputs": {"model": "elsewhere"}}, "pattern"),
+        ({"technique": "../lora"}, "pattern"),
+        ({"technique": "a/b"}, "pattern"),
+        ({"technique": "a\n"}, "pattern"),
+        ({"executor": "os.path..x"}, "pattern"),
+        ({"executor": "/etc/x"}, "pattern"),
+    ],
+)
+def test_refused(change: dict[str, Any], words: str) -> None:
+    """Steps out of order, inputs from later steps, and names that are no names are errors."""
+    with pytest.raises(ValidationError, match=words):
+        plan({**STEP, **change})
+
+
+def test_step_by_number() -> None:
+    """A step is found by its number, and an unknown number is a KeyError."""
+    assert plan(STEP).step(1).technique == "lora"
+    with pytest.raises(KeyError):
+        plan(STEP).step(2)
