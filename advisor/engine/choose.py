@@ -99,6 +99,12 @@ def choose(knowledge: Knowledge, facts: Facts, examiner: Examiner) -> Choice:
     return choice
 
 
+def slots_of(knowledge: Knowledge, facts: Facts) -> frozenset[str]:
+    """Names of the slots that these facts open, without examining anybody."""
+    rules = (rule for rule in knowledge.rules if rule.effect == "choose")
+    return frozenset(rule.slot for rule in rules if holds(rule.when, facts))
+
+
 def _open(fired: list[Rule]) -> dict[str, Slot]:
     slots: dict[str, Slot] = {}
     for rule in fired:

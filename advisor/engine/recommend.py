@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from advisor.domain.errors import Severity
 from advisor.domain.facts import Facts
 from advisor.domain.knowledge import Knowledge
-from advisor.domain.recommendation import Alternative, Flip, Recommendation, Rejection
+from advisor.domain.recommendation import Alternative, Flip, Recommendation, Rejection, StackWarning
 from advisor.engine import flips
 from advisor.engine.choose import Choice, Scored, Slot
 from advisor.engine.eligibility import span
@@ -18,6 +19,8 @@ from advisor.engine.stack import Assembled, Situation, assemble, decide, member_
 from advisor.engine.walk import walked
 
 ALTERNATIVES = 5
+AT_MOST_REASONS = 3
+"""Refusals quoted in one warning; all of them stand in `rejected`."""
 
 
 def recommend(knowledge: Knowledge, facts: Facts, profile: str = "default", with_flips: bool = True) -> Recommendation:
@@ -37,6 +40,7 @@ def recommend(knowledge: Knowledge, facts: Facts, profile: str = "default", with
     result = judged(situation, assembled.members, choice.fired, considered)
     return result.model_copy(
         update={
+            "warnings": (*missed(choice), *result.warnings),
             "alternatives": alternatives(situation, choice, assembled),
             "rejected": assembled.rejected,
             "flips": found,
@@ -59,6 +63,20 @@ def _no_slot(choice: Choice) -> tuple[Rejection, ...]:
     """No rule opened anything: say so, rather than nothing."""
     because = "no rule of the decision tree offers a technique for these answers"
     return (Rejection(technique="any", because=because, source="004"),) if not choice.rejected else ()
+
+
+def missed(choice: Choice) -> tuple[StackWarning, ...]:
+    """What the further goals asked for and nothing feasible can give."""
+    return tuple(
+        StackWarning(
+            severity=Severity.DANGER,
+            code=f"nothing-to-{slot.name}",
+            text=f"Nothing feasible for {slot.name}: "
+            + " ".join(f"{r.technique}: {r.because}" for r in slot.rejected[:AT_MOST_REASONS]),
+            fix="The stack does without; see the refusals, and what would change the advice.",
+        )
+        for slot in choice.unfilled
+    )
 
 
 def alternatives(situation: Situation, choice: Choice, assembled: Assembled) -> tuple[Alternative, ...]:

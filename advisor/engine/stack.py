@@ -12,7 +12,7 @@ from advisor.domain.facts import Facts
 from advisor.domain.knowledge import Knowledge
 from advisor.domain.recommendation import Reason, Rejection
 from advisor.domain.words import ArtifactKind, Family
-from advisor.engine.choose import Choice, Scored, choose
+from advisor.engine.choose import Choice, Scored, choose, slots_of
 from advisor.engine.eligibility import Candidate, Examiner
 from advisor.engine.interactions import Judge
 from advisor.engine.order import Ordered, solve
@@ -87,7 +87,7 @@ def assemble(situation: Situation, members: Sequence[Member], choice: Choice) ->
     """Insert what is missing, then order. Members of optional slots give way when the whole cannot be ordered."""
     rejected = list(choice.rejected)
     kept = list(members)
-    if choice.unfilled or not kept:
+    if not kept or _misses_its_goal(situation, choice):
         return Assembled(rejected=tuple(rejected))
     while True:
         full = _with_merger(situation, kept)
@@ -103,6 +103,15 @@ def assemble(situation: Situation, members: Sequence[Member], choice: Choice) ->
         kept.remove(victim)
         if not kept:
             return Assembled(ordered=ordered, rejected=tuple(rejected))
+
+
+def _misses_its_goal(situation: Situation, choice: Choice) -> bool:
+    """Whether a slot that the first goal needs stays empty. Further goals may fail; that is warned about."""
+    missing = {slot.name for slot in choice.unfilled}
+    if not missing or not situation.facts.also:
+        return bool(missing)
+    alone = situation.facts.model_copy(update={"goals": (situation.facts.goal,), "also": ()})
+    return bool(missing & slots_of(situation.knowledge, alone))
 
 
 def _victim(members: list[Member], ordered: Ordered, choice: Choice) -> Member:

@@ -62,8 +62,8 @@ def path(tree: DecisionTree, answers: Answered, facts: Facts | None = None) -> t
 
 def walked(tree: DecisionTree, facts: Facts) -> tuple[str, ...]:
     """Ids of the questions that facts answer, in the order a walk would have asked them."""
-    answers = {q.id: value for q in tree.questions if (value := getattr(facts, _fact(q.key), None)) not in (None, ())}
-    return path(tree, answers, facts)
+    answers = {question.id: getattr(facts, _fact(question.key), None) for question in tree.questions}
+    return tuple(q for q in path(tree, answers, facts) if answers[q] not in (None, ()))
 
 
 def facts_said(tree: DecisionTree, answers: Answered) -> Facts:
