@@ -12,7 +12,7 @@ from advisor.domain.facts import Facts
 from advisor.domain.knowledge import Knowledge
 from advisor.domain.recommendation import Reason, Recommendation, Rejection, StackEntry, StackWarning, Support
 from advisor.domain.rule import Rule
-from advisor.domain.words import Family
+from advisor.domain.words import Family, Verdict
 from advisor.engine import serving
 from advisor.engine.conditions import holds
 from advisor.engine.estimate.chain import estimate_chain
@@ -114,7 +114,8 @@ def evaluate_steps(situation: Situation, steps: Sequence[Placement]) -> Recommen
     """The same for steps with settings of their own, in a situation that is kept from one judgement to the next.
 
     A step that does not fit or cannot follow the ones before it becomes a warning of severity `danger`, and makes the
-    stack infeasible. Raises AdvisorError for an unknown technique, or a setting that cannot be estimated.
+    stack infeasible, as an impossible pair does. Raises AdvisorError for an unknown technique, or a setting that
+    cannot be estimated.
     """
     knowledge, facts = situation.knowledge, situation.facts
     members, faults = [], []
@@ -132,7 +133,8 @@ def evaluate_steps(situation: Situation, steps: Sequence[Placement]) -> Recommen
     fired = [rule for rule in knowledge.rules if holds(rule.when, facts)]
     families = frozenset(member.part.family for member in members)
     result = judged(situation, members, fired, families)
-    feasible = bool(members) and not faults
+    is_ruled_out = any(pair.verdict == Verdict.IMPOSSIBLE for pair in result.order)
+    feasible = bool(members) and not faults and not is_ruled_out
     return result.model_copy(update={"feasible": feasible, "warnings": (*faults, *result.warnings)})
 
 

@@ -16,7 +16,7 @@ from advisor.domain.technique import Technique
 from advisor.engine import carriers
 from advisor.engine.eligibility import Candidate, Examiner, refusal
 from advisor.engine.estimate.step import estimate_step
-from advisor.engine.memory import RAM_SHARE
+from advisor.engine.memory import RAM_SHARE, Ladder
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,13 @@ def place(
 
 
 def _leanest(technique: Technique, facts: Facts) -> Candidate:
-    """A refused technique with the carrier it would prefer: enough to estimate it."""
-    ways = carriers.carriers(technique, facts) if carriers.is_training(technique) else ()
-    carrier = ways[0] if ways else None
-    return Candidate(technique, {"carrier": carrier} if carrier else {})
+    """A refused technique in the configuration that misses by least: enough to say what it would cost."""
+    if not carriers.is_training(technique):
+        return Candidate(technique)
+    ways = carriers.carriers(technique, facts) or (None,)
+    tried = [(Ladder().fit(carriers.method_of(technique, way), facts), way) for way in ways]
+    nearest, carrier = min(tried, key=lambda pair: pair[0].peak_gib)
+    return Candidate(technique, {**({"carrier": carrier} if carrier else {}), **nearest.rung.config()})
 
 
 def _estimated(candidate: Candidate, facts: Facts, settings: Mapping[str, Any]) -> Candidate:
