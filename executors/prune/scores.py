@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from executors.tensors.select import keep_highest
+
 if TYPE_CHECKING:
     import torch
 
@@ -40,12 +42,12 @@ def wanda_scores(weight: torch.Tensor, norms: torch.Tensor) -> torch.Tensor:
 
 def keep_per_row(scores: torch.Tensor, sparsity: float) -> torch.Tensor:
     """Mask [out, in] that drops exactly round(in * sparsity) of the lowest scores in every row."""
-    return _keep_highest(scores, round(scores.shape[1] * sparsity))
+    return keep_highest(scores, round(scores.shape[1] * sparsity))
 
 
 def keep_per_layer(scores: torch.Tensor, sparsity: float) -> torch.Tensor:
     """Mask that drops exactly round(count * sparsity) of the lowest scores of the whole tensor."""
-    return _keep_highest(scores.reshape(1, -1), round(scores.numel() * sparsity)).reshape(scores.shape)
+    return keep_highest(scores.reshape(1, -1), round(scores.numel() * sparsity)).reshape(scores.shape)
 
 
 def keep_two_of_four(scores: torch.Tensor) -> torch.Tensor:
@@ -69,30 +71,3 @@ def keep(scores: torch.Tensor, sparsity: float, pattern: str, per_row: bool) -> 
     if pattern == "2:4":
         return keep_two_of_four(scores)
     return keep_per_row(scores, sparsity) if per_row else keep_per_layer(scores, sparsity)
-
-
-def _keep_highest(scores: torch.Tensor, drop: int) -> torch.Tensor:
-    """Drop exactly `drop` of the lowest scores of each row; of equal scores the earlier are dropped first."""
-    import torch
-
-    if drop == 0:
-        return torch.ones_like(scores, dtype=torch.bool)
-    threshold = _lowest(scores, drop)
-    mask = scores > threshold
-    surplus = scores.shape[1] - drop - mask.sum(dim=1)
-    for row in torch.nonzero(surplus).flatten().tolist():
-        ties = torch.nonzero(scores[row] == threshold[row]).flatten()
-        mask[row, ties[len(ties) - int(surplus[row]) :]] = True
-    return mask
-
-
-def _lowest(scores: torch.Tensor, drop: int) -> torch.Tensor:
-    """The `drop`-th lowest value of each row, [rows, 1]."""
-    import numpy as np
-    import torch
-
-    if scores.device.type != "cpu":
-        return scores.kthvalue(drop, dim=1, keepdim=True).values
-    # numpy selects with vector instructions: about three times as fast as kthvalue on a CPU.
-    parted = np.partition(scores.numpy(), drop - 1, axis=1)
-    return torch.from_numpy(parted[:, drop - 1 : drop].copy())
