@@ -1,9 +1,9 @@
 """What autograd keeps of one block's forward pass for the backward pass, counted operation by operation.
 
 A frozen matrix keeps nothing of its input; a trained one, and an adapter on it, do. Norms of the RMS kind keep an fp32
-copy of the residual, flash attention keeps queries, keys, values, output and a statistic, eager attention the whole
-score matrix. Read from the model classes of transformers and from torch's derivative formulas; checked against the tensors
-that autograd really saves (`tests/advisor/engine/estimate/test_activations.py`).
+copy of the residual, flash attention queries, keys, values, output and a statistic, eager attention all scores. Read
+from the model classes of transformers and from torch's derivative formulas; checked against the tensors that autograd
+really saves (`tests/advisor/engine/estimate/test_activations.py`).
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ class Kept(NamedTuple):
     block_per_token: float
     """The largest single block, which is what recomputing under gradient checkpointing brings back at once."""
     block_per_pair: float
+    adapter_inputs: float
+    """Of `per_token`: inputs that adapters keep. Pure 16-bit PEFT keeps them in fp32, adapters in the base's own type
+    without dropout share them: twice as much, or half."""
     widest: float
     """Bytes per token of the widest tensor of a block: gradients of that size live while it is gone through."""
 
@@ -52,7 +55,8 @@ def kept(
     width = max(shape.intermediate, shape.heads * shape.head_dim)
     if routed:
         width = max(shape.hidden, shapes.expert_width(shape) * shape.experts_active)
-    return Kept(total, n * pairs, block, pairs, float(sizes.compute * width))
+    inputs = _adapter(adapter, targets, shape, sizes, outputs=False) if sizes.compute < c.FP32 else 0.0
+    return Kept(total, n * pairs, block, pairs, inputs, float(sizes.compute * width))
 
 
 def _norms(shape: ModelShape, sizes: Sizes, trained: bool) -> float:
@@ -121,8 +125,10 @@ def _experts(shape: ModelShape, sizes: Sizes, trained: bool) -> float:
     return total
 
 
-def _adapter(adapter: Adapter | None, targets: tuple[Linear, ...], shape: ModelShape, sizes: Sizes) -> float:
-    """Per token over the whole model: inputs and outputs that the adapter keeps."""
+def _adapter(
+    adapter: Adapter | None, targets: tuple[Linear, ...], shape: ModelShape, sizes: Sizes, outputs: bool = True
+) -> float:
+    """Per token over the whole model: inputs, and outputs where asked for, that the adapter keeps."""
     if adapter is None:
         return 0.0
     total, seen = 0.0, set[str]()
@@ -131,12 +137,12 @@ def _adapter(adapter: Adapter | None, targets: tuple[Linear, ...], shape: ModelS
         copies = target.copies * active
         if adapter.keeps_input:
             total += copies * target.inputs * _input_bytes(target, shape, sizes, seen)
-        total += copies * target.outputs * adapter.output_bytes
+        total += copies * target.outputs * adapter.output_bytes if outputs else 0.0
     return total
 
 
 def _input_bytes(target: Linear, shape: ModelShape, sizes: Sizes, seen: set[str]) -> int:
-    """fp32 for a pure 16-bit model, the autocast copy under mixed precision. Matrices fused into one read once; in fp32
+    """One copy in the compute type per matrix: autocast or dropout makes it. Matrices fused into one read once; in fp32
     no copy is made, readers of one tensor share it, and the attention keeps its own output already."""
     is_query = target.name in ("q_proj", "k_proj", "v_proj")
     group = target.name
@@ -149,7 +155,7 @@ def _input_bytes(target: Linear, shape: ModelShape, sizes: Sizes, seen: set[str]
     if group in seen:
         return 0
     seen.add(group)
-    return sizes.compute if sizes.is_mixed or sizes.compute == c.FP32 else sizes.adapter
+    return sizes.compute
 
 
 def prefill_per_token(shape: ModelShape, compute: int) -> float:

@@ -1,6 +1,6 @@
 """Adapters: how many parameters each kind trains, and what it keeps of every matrix's input and output for backward.
 
-Read from PEFT's forward passes: LoRA and DoRA upcast the input to the adapter's fp32 per module; IA3 multiplies
+Read from PEFT's forward passes: LoRA and DoRA cast the input to the adapter's type per module; IA3 multiplies
 outputs; prompt tuning lengthens the sequence; prefix tuning lengthens keys and values.
 """
 
@@ -51,7 +51,7 @@ class Adapter:
     targets: str | tuple[str, ...] | None = None
     """Where it sits when it is not for the request to say."""
     keeps_input: bool = False
-    """fp32 copy of the input (PEFT casts it to the adapter's type)."""
+    """A copy of each matrix's input, in the type it computes in."""
     output_bytes: int = 0
     virtual_tokens: int = 0
     prefix_tokens: int = 0

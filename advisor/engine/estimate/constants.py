@@ -49,14 +49,14 @@ GGUF_BITS: dict[str, float] = {
     "f16": 16.0,
     "bf16": 16.0,
 }
-"""Bits per weight over a whole file (llama.cpp, `tools/quantize/README.md`; those ending in 0 exact from their blocks)."""
+"""Bits per weight over a whole file (llama.cpp, `tools/quantize/README.md`; those ending in 0 by their blocks)."""
 
 # -- the training step -------------------------------------------------------------------------------------------------
 
 LOSS_COPIES = 3
 """fp32 copies of the logits at the start of the backward pass: log-softmax output, gradient with respect to it,
-gradient with respect to the upcast logits (transformers `ForCausalLMLoss`: `logits.float()`, then `cross_entropy`). The 16-bit
-logits stand beside them."""
+gradient with respect to the upcast logits (transformers `ForCausalLMLoss`: `logits.float()`, then `cross_entropy`).
+The 16-bit logits stand beside them."""
 ADAM_8BIT_BYTES = 1 + 4 / 256
 """Per parameter and state: one byte, and one fp32 maximum per block of 256 (bitsandbytes `Optimizer2State`)."""
 ADAM_4BIT_BYTES = 0.5 + 4 / 128
@@ -104,6 +104,9 @@ HESSIAN_COPIES = 3
 """Matrices of the widest input during the solve: the Hessian, its Cholesky factor, its inverse (GPTQ `fasterquant`)."""
 TEACHER_TEMPERATURE_COPIES = 2
 """fp32 copies of the teacher's logits: the upcast ones and their softmax (Hinton et al. 2015)."""
+
+RESERVED_CACHE = 2048
+"""Tokens of keys and values that some runtimes set aside at the start (AutoAWQ's fused modules, litgpt's cache)."""
 
 # -- time --------------------------------------------------------------------------------------------------------------
 

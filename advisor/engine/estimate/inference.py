@@ -9,7 +9,7 @@ from advisor.engine.estimate import shapes
 from advisor.engine.estimate.activations import eager_scores, prefill_per_token
 from advisor.engine.estimate.breakdown import Breakdown
 from advisor.engine.estimate.methods import Method
-from advisor.engine.estimate.precision import sizes_of
+from advisor.engine.estimate.precision import is_quantized, sizes_of
 from advisor.engine.estimate.weights import weights_of
 
 
@@ -37,10 +37,15 @@ def inference_peak(shape: ModelShape, request: EstimateRequest, method: Method) 
         prefill = max(prefill, scores)
     memory.activations = cache * share + prefill
     memory.logits = float(request.micro_batch * shape.vocab * (sizes.compute + c.FP32))
+    reserved = c.RESERVED_CACHE * request.micro_batch * kv_bytes_per_token(shape, sizes.compute)
+    memory.more = max(0.0, reserved - cache) * share
+    if is_quantized(request.quant, method):
+        memory.more += shape.vocab * shape.hidden * c.HALF
     memory.assumptions += [
         f"activations: {cache * share / c.GIB:.2f} GiB of keys and values for {tokens} tokens, the rest is one pass "
         "over the whole prompt",
         "logits of the last token only, as transformers computes them since 4.45",
+        f"the upper end holds a cache set aside for {c.RESERVED_CACHE} tokens, and of a quantized model a second head",
     ]
     if request.gpus > 1:
         memory.assumptions.append("layers are split evenly over the GPUs")

@@ -18,7 +18,7 @@ from advisor.engine.estimate.adapters import ADAPTERS, Adapter, targets_of
 from advisor.engine.estimate.breakdown import Breakdown
 from advisor.engine.estimate.methods import Method
 from advisor.engine.estimate.optimizers import optimizer_of
-from advisor.engine.estimate.precision import Sizes, sizes_of
+from advisor.engine.estimate.precision import Sizes, is_quantized, sizes_of
 from advisor.engine.estimate.shapes import Linear
 from advisor.engine.estimate.sharding import communication_bytes, gathered_bytes, shares_of
 from advisor.engine.estimate.weights import plain_bytes, weights_of
@@ -74,6 +74,8 @@ def training_peak(shape: ModelShape, request: EstimateRequest, method: Method) -
     if shares.gathers:
         memory.temporary += gathered_bytes(weights, request.gpus)
     _add_step(memory, shape, request, method, sizes, gradients, shares.keeps_gradients)
+    if method.trains == "adapter" and shares.gathers:
+        memory.more += weights.total * (1 - shares.weights)
     memory.assumptions += _notes(shape, request, method, sizes)
     return memory
 
@@ -123,6 +125,7 @@ def _add_step(
     """Activations, logits and gradients at whichever moment of the step is the largest."""
     moment = _moment(shape, request, method, sizes)
     memory.activations, memory.logits, memory.gradients = moment.early_activations, moment.early_logits, gradients
+    memory.less, memory.more = moment.adapter_inputs / 2, moment.adapter_inputs + moment.packed_inputs
     if keeps_gradients or request.accumulation > 1 or method.trains == "adapter":
         return
     head = min(gradients, gradients * shapes.embedding_params(shape) / shapes.count_params(shape))
@@ -145,6 +148,9 @@ class _Moment(NamedTuple):
     early_activations: float
     early_logits: float
     late_activations: float
+    adapter_inputs: float
+    packed_inputs: float
+    """Inputs of quantized matrices, which bitsandbytes before 0.43 kept although nothing needs them."""
 
 
 def _moment(shape: ModelShape, request: EstimateRequest, method: Method, sizes: Sizes) -> _Moment:
@@ -162,9 +168,15 @@ def _moment(shape: ModelShape, request: EstimateRequest, method: Method, sizes: 
     if adapter is not None and adapter.prefix_tokens:
         base += 2 * sizes.compute * sequences * adapter.prefix_tokens * shape.kv_heads * shape.head_dim * shape.layers
     logits = tokens * logits_per_token(shape, sizes, request, method)
+    inputs = keeps.adapter_inputs * tokens / (shape.layers if request.gradient_checkpointing else 1)
+    packed = 0.0
+    if is_quantized(request.quant, method) and not request.gradient_checkpointing:
+        packed = float(
+            tokens * sizes.compute * sum(m.inputs * m.copies for m in shapes.linears(shape) if m.part != "expert")
+        )
     if logits >= layer:
-        return _Moment(base, logits, block)
-    return _Moment(base + layer, 0.0, block)
+        return _Moment(base, logits, block, 0.0 if request.gradient_checkpointing else inputs, packed)
+    return _Moment(base + layer, 0.0, block, inputs, packed)
 
 
 def logits_per_token(shape: ModelShape, sizes: Sizes, request: EstimateRequest, method: Method) -> float:
@@ -181,7 +193,10 @@ def logits_per_token(shape: ModelShape, sizes: Sizes, request: EstimateRequest, 
 def _notes(shape: ModelShape, request: EstimateRequest, method: Method, sizes: Sizes) -> list[str]:
     notes = ["the loss is computed on an fp32 copy of all logits, as transformers does; chunked losses need less"]
     if method.trains == "adapter":
-        notes.append("adapters are kept in fp32, as PEFT does by default")
+        notes.append(
+            "adapters and their optimizer states are in fp32; each keeps its input in 16 bits (autocast or dropout): "
+            "PEFT without autocast keeps twice that, 16-bit adapters without dropout half"
+        )
     if sizes.master:
         notes.append("DeepSpeed keeps fp32 masters and optimizer states of 16-bit parameters")
     if optimizer_of(request.optimizer).is_paged and request.count != "nvml":
