@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -71,7 +70,4 @@ def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnost
         found.append(
             Diagnostic(severity=Severity.DANGER, code="data", text=error.what, because=error.why, hint=error.hint)
         )
-    if not inputs.scratch or not Path(inputs.scratch).is_absolute():
-        text = "a training step needs a scratch folder for its checkpoints"
-        found.append(Diagnostic(severity=Severity.DANGER, code="no-scratch", text=text))
     return found

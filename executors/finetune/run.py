@@ -27,6 +27,8 @@ HELD_OUT_ROWS = 32
 """Held-out rows whose loss is followed during training; the evaluation step measures on more."""
 HELD_OUT_TIMES = 4
 MAX_GRAD_NORM = 1.0
+SHORT_SEQUENCE = 128
+"""Mean tokens up to which plain attention is faster on the CPU."""
 DECIDING_LIBRARIES = ("torch", "transformers", "trl", "peft")
 
 
@@ -76,7 +78,9 @@ def _encode(config: Config, inputs: Inputs, say: Say) -> tuple[list[Encoded], li
     whole = len({sequence.row for sequence in sequences})
     if whole < len(rows):
         because = f"no answer begins within {config.seq_len} tokens"
-        say.diagnostic(Severity.WARNING, "rows-too-long", f"{len(rows) - whole} of {len(rows)} rows teach nothing", because)
+        say.diagnostic(
+            Severity.WARNING, "rows-too-long", f"{len(rows) - whole} of {len(rows)} rows teach nothing", because
+        )
     return sequences, held_out[:HELD_OUT_ROWS]
 
 
@@ -134,6 +138,7 @@ def _build(
 
     set_seed(inputs.seed)
     loaded = _load_base(config, inputs)
+    _choose_attention(loaded.model, ordered)
     model = loaded.model if config.method == "full" else add_adapter(loaded.model, config)
     model.train()
     pad = loaded.tokenizer.pad_token_id or 0
@@ -150,6 +155,16 @@ def _build(
     trainer.model_accepts_loss_kwargs = True
     trainer.loss_is_scaled_for_ga = True
     return trainer
+
+
+def _choose_attention(model: Any, sequences: Sequence[Encoded]) -> None:
+    """Plain attention for short sequences on the CPU: the backward pass of the fused kernel costs more than it saves.
+
+    Measured with SmolLM2-135M in bfloat16 on one core: 16x64 tokens 466 against 350 tokens/s, 8x256 274 against 382.
+    """
+    mean = sum(len(sequence.ids) for sequence in sequences) / len(sequences)
+    if model.device.type == "cpu" and mean <= SHORT_SEQUENCE:
+        model.set_attn_implementation("eager")
 
 
 def _arguments(config: Config, inputs: Inputs, rows: int, micro_batch: int, accumulation: int) -> Any:

@@ -36,7 +36,7 @@ class Training:
 
 
 def keep_threads(root: Path, threads: int | None) -> int:
-    """Set torch's CPU threads: those of the checkpoint, since results depend on them, else `threads`. The number back."""
+    """Set torch's CPU threads to those of the checkpoint, since results depend on them, else to `threads`."""
     import torch
 
     found = find_newest(root)

@@ -1,0 +1,37 @@
+"""What an evaluation may be told, and what can be said against it before it starts. Loads no torch."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from advisor.domain.base import Frozen
+from advisor.domain.errors import AdvisorError, Diagnostic, Severity
+from advisor.domain.plan import DataSpec
+from executors.protocol import Inputs, Machine
+
+REQUIRES = ("torch", "transformers", "tokenizers", "peft", "safetensors", "gguf")
+
+
+class Config(Frozen):
+    """Settings of one evaluation. Zero leaves a part out."""
+
+    data: DataSpec
+    max_examples: int = Field(default=128, ge=1)
+    """Held-out rows whose loss is measured."""
+    seq_len: int = Field(default=512, ge=8, le=1_000_000)
+    multiple_choice: int = Field(default=100, ge=0)
+    """Questions; only data that has such a test is asked any."""
+    generate_tokens: int = Field(default=64, ge=0, le=4096)
+    """Tokens of the timed generation."""
+
+
+def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnostic]:
+    """Data that cannot be read or split."""
+    from executors.datasets import load
+
+    try:
+        load(config.data, "held-out")
+    except AdvisorError as error:
+        text, because, hint = error.what, error.why, error.hint
+        return [Diagnostic(severity=Severity.DANGER, code="data", text=text, because=because, hint=hint)]
+    return []

@@ -1,0 +1,124 @@
+"""Runs one evaluation and writes `evaluation.json`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from advisor.domain.run import Evaluation, Metric
+from advisor.domain.words import ArtifactKind
+from executors.artifact import write_durably
+from executors.datasets import load, load_multiple_choice
+from executors.datasets.render import encode
+from executors.datasets.rows import Conversation, Preference, Row
+from executors.evaluate.config import Config
+from executors.metrics.answers import answer_losses
+from executors.metrics.multiple_choice import score_choices
+from executors.metrics.speed import generate, peak_memory_gib, prefill_rate
+from executors.models.load import Loaded, load_model
+from executors.protocol import Inputs, Say
+
+SAMPLES = 3
+SAMPLE_TOKENS = 48
+FILE = "evaluation.json"
+
+
+def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
+    """Measure `inputs.model` (with `inputs.adapter` on top, if given) and write `evaluation.json` below `out`.
+
+    Raises AdvisorError when the model or the data cannot be used.
+    """
+    if inputs.threads:
+        import torch
+
+        torch.set_num_threads(inputs.threads)
+    adapter = inputs.path("adapter") if "adapter" in inputs.roles else None
+    loaded = load_model(inputs.roles["model"].kind, inputs.path("model"), adapter=adapter)
+    rows = load(config.data, "held-out")[: config.max_examples]
+    found = _losses(config, loaded, rows, say)
+    found = _choices(config, loaded, found, say)
+    found = _speed(config, loaded, rows, found, say)
+    notes = [*found.notes, *_notes(inputs)]
+    cost = (
+        Metric(name="peak_memory", value=peak_memory_gib(), unit="GiB", higher_is_better=False),
+        Metric(name="bytes_on_disk", value=loaded.bytes, unit="bytes", higher_is_better=False),
+    )
+    found = found.model_copy(update={"metrics": (*found.metrics, *cost), "notes": tuple(notes)})
+    for metric in found.metrics:
+        say.metric(metric.name, metric.value, metric.unit)
+    write_durably(out / FILE, found.model_dump_json(indent=2).encode() + b"\n")
+
+
+def _losses(config: Config, loaded: Loaded, rows: Sequence[Row], say: Say) -> Evaluation:
+    """Loss and perplexity of the answers. A row cut into several sequences counts as one example."""
+    sequences = encode(rows, loaded.tokenizer, config.seq_len)
+    total = len(sequences)
+    losses = answer_losses(loaded.model, sequences, lambda done: say.progress(done, total, "examples", "held-out loss"))
+    sums: dict[int, float] = dict.fromkeys((s.row for s in sequences), 0.0)
+    counts: dict[int, int] = dict.fromkeys(sums, 0)
+    for sequence, (loss, count) in zip(sequences, losses, strict=True):
+        sums[sequence.row] += loss
+        counts[sequence.row] += count
+    mean = sum(sums.values()) / sum(counts.values())
+    left_out = len(rows) - len(sums)
+    return Evaluation(
+        metrics=(
+            Metric(name="held_out_loss", value=mean, unit="nats/token", higher_is_better=False),
+            Metric(name="held_out_perplexity", value=math.exp(min(mean, 700.0)), higher_is_better=False),
+        ),
+        per_example={"held_out_loss": tuple(sums[row] / counts[row] for row in sums)},
+        weights={"held_out_loss": tuple(float(counts[row]) for row in sums)},
+        notes=(f"{left_out} held-out rows have no answer within {config.seq_len} tokens",) if left_out else (),
+    )
+
+
+def _choices(config: Config, loaded: Loaded, found: Evaluation, say: Say) -> Evaluation:
+    questions = load_multiple_choice(config.data)[: config.multiple_choice] if config.multiple_choice else []
+    if not questions:
+        return found
+    total = sum(len(question.choices) for question in questions)
+    right = score_choices(
+        loaded.model,
+        loaded.tokenizer,
+        questions,
+        config.seq_len,
+        lambda done: say.progress(done, total, "examples", "multiple choice"),
+    )
+    accuracy = Metric(name="accuracy", value=sum(right) / len(right), unit="share", higher_is_better=True)
+    return found.model_copy(
+        update={
+            "metrics": (*found.metrics, accuracy),
+            "per_example": {**found.per_example, "accuracy": tuple(right)},
+        }
+    )
+
+
+def _speed(config: Config, loaded: Loaded, rows: Sequence[Row], found: Evaluation, say: Say) -> Evaluation:
+    if not config.generate_tokens:
+        return found
+    say.progress(0, None, "tokens", "generation")
+    asked = [_question(row) for row in rows[:SAMPLES]]
+    answers = [generate(loaded.model, loaded.tokenizer, question, SAMPLE_TOKENS) for question in asked]
+    timed = generate(loaded.model, loaded.tokenizer, asked[0], config.generate_tokens, to_the_end=True)
+    rates = (
+        Metric(name="generation", value=timed.tokens_per_second, unit="tokens/s", higher_is_better=True),
+        Metric(
+            name="prefill", value=prefill_rate(loaded.model, loaded.tokenizer), unit="tokens/s", higher_is_better=True
+        ),
+    )
+    samples = tuple({"prompt": answer.prompt, "answer": answer.answer} for answer in answers)
+    return found.model_copy(update={"metrics": (*found.metrics, *rates), "samples": samples})
+
+
+def _question(row: Row) -> str:
+    """What to ask of the model for a sample."""
+    if isinstance(row, Conversation):
+        return next((message.content for message in row.messages if message.role == "user"), row.messages[0].content)
+    return row.prompt[-1].content if isinstance(row, Preference) else row.text[:200]
+
+
+def _notes(inputs: Inputs) -> list[str]:
+    if inputs.roles["model"].kind != ArtifactKind.GGUF:
+        return []
+    return ["the GGUF weights were decoded and run by torch: memory and speed are not those of llama.cpp"]
