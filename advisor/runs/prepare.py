@@ -6,6 +6,10 @@ is checked by the step's worker.
 
 from __future__ import annotations
 
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +24,7 @@ from executors.process.request import PACKAGE
 from executors.process.resolve import configure, missing_distributions, resolve
 from executors.protocol import Executor, Input, Inputs, Machine
 
-__all__ = ["Prepared", "RunLock", "holder", "prepare"]
+__all__ = ["Prepared", "RunLock", "check_config", "config_form", "holder", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,27 @@ def prepare(plan: Plan, place: Path, machine: Machine | None = None, package: st
     if error is not None:
         raise error
     return Prepared(plan, tuple(dict.fromkeys(found)), machine, package)
+
+
+def config_form(executor_name: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """The settings of an executor: the JSON schema of its `Config`, and what is written under each field."""
+    config = resolve(executor_name).Config
+    written = ast.parse(textwrap.dedent(inspect.getsource(config))).body[0]
+    return config.model_json_schema(), dict(_told_of_fields(written))
+
+
+def _told_of_fields(written: ast.stmt) -> Iterator[tuple[str, str]]:
+    """Each field of a class statement that has a string below it, with that string in one line."""
+    if not isinstance(written, ast.ClassDef):
+        return
+    for field, below in zip(written.body, written.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(below, ast.Expr):
+            yield field.target.id, " ".join(str(ast.literal_eval(below.value)).split())
+
+
+def check_config(executor_name: str, name: str, config: dict[str, Any]) -> None:
+    """Raises AdvisorError, under the name of the step, for settings that the executor refuses."""
+    configure(resolve(executor_name), name, config)
 
 
 def _evaluation_check(plan: Plan) -> tuple[str, str, dict[str, Any], dict[str, str]]:
