@@ -1,0 +1,99 @@
+"""Tests of plans: wiring, settings, notes, and what cannot be compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from advisor.domain.errors import AdvisorError
+from advisor.domain.facts import Facts
+from advisor.domain.knowledge import Knowledge
+from advisor.domain.plan import Plan
+from advisor.domain.recommendation import Recommendation, StackEntry
+from advisor.engine.compile import compile_plan
+
+Build = Callable[[Mapping[str, Any]], Facts]
+SMALL: dict[str, Any] = {
+    "goal": "change-behavior",
+    "also": ["optimize"],
+    "behavior": "task",
+    "optimize_for": "memory-latency",
+    "model": {"id": "builtin:smollm2-135m-instruct", "params_b": 0.135, "kind": "instruct"},
+    "data": {"path": "builtin:stdlib", "kind": "instructions", "seq_len": 256},
+    "serve": {"target": "cpu", "bits": 8},
+}
+
+
+def stack(knowledge: Knowledge, *ids: str) -> Recommendation:
+    """A recommendation of these steps, as a person may have put them together."""
+    techniques = [knowledge.technique(technique_id) for technique_id in ids]
+    entries = (StackEntry(technique=t.id, family=t.family, executable=t.is_executable) for t in techniques)
+    return Recommendation(feasible=True, stack=tuple(entries))
+
+
+def compiled(knowledge: Knowledge, facts: Facts, *ids: str) -> Plan:
+    return compile_plan(stack(knowledge, *ids), knowledge, facts)
+
+
+def test_inputs_are_wired(knowledge: Knowledge, facts_of: Build) -> None:
+    """Each step starts from the model the step before it left, a merge from the adapter too."""
+    plan = compiled(knowledge, facts_of(SMALL), "wanda", "lora", "adapter-merge", "gguf")
+    assert [step.inputs for step in plan.steps] == [
+        {"model": "base"},
+        {"model": "1"},
+        {"model": "1", "adapter": "2"},
+        {"model": "3"},
+    ]
+    assert [step.produces.value for step in plan.steps] == ["sparse-lm", "adapter", "causal-lm", "gguf"]
+
+
+def test_training_knows_its_data(knowledge: Knowledge, facts_of: Build) -> None:
+    """Data, batch and length of the run are in the step's settings."""
+    facts = facts_of({**SMALL, "train": {"micro_batch": 4, "tokens_budget": 20480}})
+    config = compiled(knowledge, facts, "lora").steps[0].config
+    assert config["data"]["path"] == "builtin:stdlib"
+    assert config["accumulation"] * config.get("micro_batch", 1) == 8
+    assert config["max_steps"] == 20480 // (8 * 256)
+
+
+def test_impossible_chain_is_refused(knowledge: Knowledge, facts_of: Build) -> None:
+    """Nothing that needs weights follows a GGUF file, and a merge needs an adapter."""
+    for ids in (("gguf", "lora"), ("adapter-merge",), ("lora", "gguf")):
+        with pytest.raises(AdvisorError, match="chain breaks"):
+            compiled(knowledge, facts_of(SMALL), *ids)
+
+
+def test_what_is_not_run_becomes_a_note(knowledge: Knowledge, facts_of: Build) -> None:
+    """A step without an executor stands beside the plan, with the reason why it is not run."""
+    plan = compiled(knowledge, facts_of(SMALL), "structured-pruning", "lora", "adapter-merge", "gguf")
+    assert [step.technique for step in plan.steps] == ["lora", "adapter-merge", "gguf"]
+    assert len(plan.notes) == 1 and "structured-pruning" in plan.notes[0]
+
+
+def test_no_data_no_training(knowledge: Knowledge, facts_of: Build) -> None:
+    """Without data there is nothing to execute: the refusal says what to set."""
+    facts = facts_of({**SMALL, "data": {"kind": "instructions", "examples": 500}})
+    with pytest.raises(AdvisorError) as caught:
+        compiled(knowledge, facts, "lora", "adapter-merge")
+    assert "data.path" in caught.value.why
+
+
+def test_no_model_no_plan(knowledge: Knowledge, facts_of: Build) -> None:
+    """A plan runs on a named model."""
+    with pytest.raises(AdvisorError, match="no model"):
+        compiled(knowledge, facts_of({**SMALL, "model": {"params_b": 1}}), "lora")
+
+
+def test_infeasible_is_not_compiled(knowledge: Knowledge, facts_of: Build) -> None:
+    """Where nothing is feasible there is no plan."""
+    with pytest.raises(AdvisorError, match="nothing to execute"):
+        compile_plan(Recommendation(feasible=False), knowledge, facts_of(SMALL))
+
+
+def test_own_data_is_evaluated_without_the_built_in_questions(knowledge: Knowledge, facts_of: Build) -> None:
+    """The multiple-choice test belongs to the built-in data."""
+    own = {"path": "my.jsonl", "kind": "instructions", "examples": 900, "seq_len": 256}
+    config = compiled(knowledge, facts_of({**SMALL, "data": own}), "lora").evaluation.config
+    assert config["multiple_choice"] == 0 and config["data"]["path"] == "my.jsonl"
