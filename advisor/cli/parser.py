@@ -6,7 +6,7 @@ import argparse
 import difflib
 from typing import NoReturn
 
-from advisor.domain.answers import GpuAnswer
+from advisor.domain.answers import GpuAnswer, HardwareAnswer
 from advisor.domain.errors import AdvisorError
 
 
@@ -36,15 +36,11 @@ def add_hardware_overrides(parser: argparse.ArgumentParser) -> None:
 
 def gpu_argument(text: str) -> GpuAnswer:
     """`NAME:GIB[:COUNT]` as a GPU. Raises argparse's error for anything else."""
-    from advisor.runs.walk import gpus_of
-
     try:
-        (gpu,) = gpus_of(text)
-        return GpuAnswer(**gpu)
-    except (AdvisorError, ValueError):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not NAME:GIB[:COUNT], e.g. 'RTX 4090:24' or 'A100:80:8'"
-        ) from None
+        (gpu,) = HardwareAnswer.model_validate({"gpus": text}).gpus or ()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME:GIB[:COUNT], e.g. RTX 4090:24 or A100:80:8") from None
+    return gpu
 
 
 def positive_gib(text: str) -> float:

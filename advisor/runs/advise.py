@@ -97,7 +97,7 @@ def data_of(answers: Answers) -> DataProfile | None:
         return None
     from advisor.probe.data import probe_data
 
-    return probe_data(answers.data.path, quick=True)
+    return probe_data(answers.data.path, quick=True, kind=answers.data.kind)
 
 
 def _check_avoid(answers: Answers, knowledge: Knowledge) -> None:

@@ -5,7 +5,6 @@ It turns given answers into `Answers` and asks the engine for advice on the way.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -145,7 +144,7 @@ def parse(question: Question, value: Any) -> Any:
     text = str(value).strip()
     if not text:
         raise AdvisorError("an empty answer", hint="type a value, or skip the question")
-    return gpus_of(text) if question.key == "hardware.gpus" else text
+    return text
 
 
 def parse_choice(question: Question, value: Any) -> Any:
@@ -156,19 +155,6 @@ def parse_choice(question: Question, value: Any) -> Any:
     if str(value).isdigit() and 1 <= int(value) <= len(question.choices):
         return question.choices[int(value) - 1].value
     raise AdvisorError(f"{str(value)!r} is not among the answers", hint=f"1 to {len(question.choices)}")
-
-
-def gpus_of(text: str) -> list[dict[str, Any]]:
-    """`NAME:GIB[:COUNT]`, several apart by commas, or `none`, as the answers file has them. Raises AdvisorError."""
-    if text.lower() in ("none", "no"):
-        return []
-    gpus = []
-    for part in text.split(","):
-        found = re.fullmatch(r"\s*(.+?):(\d+(?:\.\d+)?)(?::(\d+))?\s*", part)
-        if found is None:
-            raise AdvisorError(f"{part.strip()!r} is not NAME:GIB[:COUNT]", hint="e.g. RTX 4090:24, or none")
-        gpus.append({"name": found[1], "memory_gib": float(found[2]), "count": int(found[3] or 1)})
-    return gpus
 
 
 SUFFIXES = {"k": 10**3, "m": 10**6, "b": 10**9}

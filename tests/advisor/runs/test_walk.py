@@ -9,7 +9,7 @@ import pytest
 from advisor.domain.errors import AdvisorError
 from advisor.domain.profiles import CpuProfile, HardwareProfile
 from advisor.domain.words import Goal
-from advisor.runs.walk import Walk, begin, gpus_of, parse
+from advisor.runs.walk import Walk, begin, parse
 
 HARDWARE = HardwareProfile(ram_gib=24, ram_free_gib=22, disk_gib=100, cpu=CpuProfile(cores=2))
 
@@ -71,9 +71,11 @@ def test_numbers_may_be_typed_as_people_write_them() -> None:
 
 
 def test_gpus_may_be_typed() -> None:
-    """NAME:GIB[:COUNT], several apart by commas, or none."""
-    assert gpus_of("RTX 4090:24:2") == [{"name": "RTX 4090", "memory_gib": 24.0, "count": 2}]
-    assert [gpu["name"] for gpu in gpus_of("A100:80, RTX 3090:24")] == ["A100", "RTX 3090"]
-    assert gpus_of("none") == []
-    with pytest.raises(AdvisorError):
-        gpus_of("RTX 4090")
+    """NAME:GIB[:COUNT], several apart by commas, or none; anything else is refused where it is typed."""
+    walk = at(begin(HARDWARE).answer("2"), "hardware-gpus")
+    facts = walk.answer("RTX 4090:24:2").facts
+    assert facts is not None and facts.gpu_count == 2 and facts.gpu_gib == 24
+    none = walk.answer("none").facts
+    assert none is not None and not none.has_gpu
+    with pytest.raises(AdvisorError, match="NAME:GIB"):
+        walk.answer("RTX 4090")
