@@ -208,8 +208,9 @@ def _entry_lines(entry: Interaction, width: int) -> list[str]:
 
 
 def disagreements_on(knowledge: Knowledge, first: Family, then: Family) -> tuple[Disagreement, ...]:
-    """The open questions between sources that concern both families."""
-    return tuple(entry for entry in knowledge.disagreements if {first, then} <= set(entry.families))
+    """The open questions between sources that concern one family beside the other."""
+    is_pair = first is not then
+    return tuple(entry for entry in knowledge.disagreements if is_pair and {first, then} <= set(entry.families))
 
 
 def disagreement_lines(entry: Disagreement, width: int = WIDTH) -> list[str]:

@@ -1,0 +1,118 @@
+"""Matrix: what doing one family and then another does to a model, as a heat map that opens into its entries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Footer, Header, Static
+
+from advisor.domain.knowledge import Knowledge
+from advisor.domain.words import Family
+from advisor.knowledge import load_knowledge
+from advisor.report.knowledge import (
+    LEGEND,
+    SYMBOLS,
+    Cell,
+    Matrix,
+    disagreement_lines,
+    disagreements_on,
+    pair_lines,
+)
+from advisor.tui.widgets.heat_map import DISPUTED, NARROWED, HeatMap
+from advisor.tui.widgets.titled import titled
+
+if TYPE_CHECKING:
+    from advisor.tui.app import AdvisorApp
+
+
+class MatrixScreen(Screen[None]):
+    """The whole matrix of a profile."""
+
+    ABOUT = "Rows are done first, columns then. Arrows move, enter opens all that is known of a pair."
+    app: AdvisorApp
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("p", "profile", "Other profile"),
+        Binding("escape", "app.pop_screen", "Back"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._knowledge: Knowledge = load_knowledge()
+        self._profile = self._knowledge.profiles[0].id
+
+    def compose(self) -> ComposeResult:
+        yield Header(icon="")
+        yield HeatMap(self._matrix, lambda first, then: bool(disagreements_on(self._knowledge, first, then)))
+        yield Static(id="legend", markup=False)
+        yield Static(id="pair", markup=False)
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self._show_profile(self.app.profile)
+        self.query_one(HeatMap).focus()
+
+    @property
+    def _matrix(self) -> Matrix:
+        return Matrix(self._knowledge.profile(self._profile))
+
+    def _show_profile(self, profile_id: str) -> None:
+        self._profile = profile_id
+        self.sub_title = f"interactions, profile {profile_id}"
+        matrix = self._matrix
+        marks = f"{NARROWED} narrower cases differ   {DISPUTED} sources disagree   profile: {profile_id}"
+        self.query_one("#legend", Static).update(f"{LEGEND}\n{marks}\n{matrix.golden_order}")
+        self.query_one(HeatMap).show(matrix)
+
+    def action_profile(self) -> None:
+        known = [profile.id for profile in self._knowledge.profiles]
+        self._show_profile(known[(known.index(self._profile) + 1) % len(known)])
+
+    def on_heat_map_moved(self, event: HeatMap.Moved) -> None:
+        self.query_one("#pair", Static).update(titled(summary_lines(event.cell)))
+
+    def on_heat_map_opened(self, event: HeatMap.Opened) -> None:
+        cell = event.cell
+        width = max(40, self.app.size.width * 9 // 10 - 8)
+        self.app.push_screen(PairScreen(cell_lines(self._knowledge, self._profile, cell, width)))
+
+
+class PairScreen(ModalScreen[None]):
+    """Everything that is known of one pair."""
+
+    ABOUT = "The cases of a pair in the order in which they are tried, with evidence and dissent."
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter", "dismiss", "Close")]
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="pair-scroll"):
+            yield Static(titled(self._lines), id="pair-text")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.query_one("#pair-scroll").focus()
+
+
+def summary_lines(cell: Cell) -> list[str]:
+    """A cell in a few lines: the pair, the verdict that holds by default, how many cases there are, and why."""
+    pair = f"{cell.first}, then {cell.then}"
+    if not cell.entries:
+        return [f"{pair}: this profile says nothing"]
+    usual = cell.entries[-1]
+    count = len(cell.entries) - 1
+    narrower = f", and {count} narrower case{'s' if count > 1 else ''}" if count else ""
+    return [f"{pair}: {SYMBOLS[usual.verdict]} {usual.verdict}{narrower}", usual.because]
+
+
+def cell_lines(knowledge: Knowledge, profile_id: str, cell: Cell, width: int) -> list[str]:
+    """All entries of a pair, and the disagreements between sources that concern it."""
+    lines = pair_lines(cell.first, cell.then, profile_id, cell.entries, width)
+    for entry in disagreements_on(knowledge, Family(cell.first), Family(cell.then)):
+        lines += ["", *disagreement_lines(entry, width)]
+    return lines
