@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from advisor.domain.errors import Severity
+from executors.export import llama_cpp_choices as llama_cpp
 from executors.export.gguf_form import LIMITS
 from executors.export.gguf_source import GgufSource
 from executors.export.gguf_write import verify_gguf, write_gguf
@@ -12,6 +15,12 @@ from executors.protocol import Say
 from executors.tensors.decoder import StreamedDecoder
 from executors.tensors.folder import ModelFolder
 from executors.tensors.source import FolderSource
+
+if TYPE_CHECKING:
+    import torch
+
+LLAMA_CPP_AGREES = 0.85
+"""llama.cpp also rounds activations to 8 bits, so that close calls fall the other way now and then."""
 
 
 def to_gguf(model: ModelFolder, out: Path, form: str, say: Say) -> None:
@@ -29,3 +38,20 @@ def to_gguf(model: ModelFolder, out: Path, form: str, say: Say) -> None:
     parity = compare(reference, candidate)
     report(parity, say)
     require(parity, LIMITS[form], file.name)
+    if llama_cpp.is_installed():
+        _compare_llama_cpp(file, prompts, candidate, say)
+
+
+def _compare_llama_cpp(file: Path, prompts: list[torch.Tensor], expected: list[torch.Tensor], say: Say) -> None:
+    """Say how often llama.cpp, reading the file, chooses the token that the file's weights give in transformers."""
+    found = llama_cpp.choices(file, [ids.tolist() for ids in prompts])
+    if isinstance(found, str):
+        say.diagnostic(
+            Severity.WARNING, "llama-cpp-failed", f"llama.cpp could not be asked about {file.name}", because=found
+        )
+        return
+    share = llama_cpp.agreement([logits.argmax(-1).tolist() for logits in expected], found)
+    say.metric("llama_cpp_top1", share)
+    if share < LLAMA_CPP_AGREES:
+        text = f"llama.cpp chooses another next token than transformers for {1 - share:.0%} of tokens"
+        say.diagnostic(Severity.WARNING, "llama-cpp-differs", text, "the same weights, read by two programs")
