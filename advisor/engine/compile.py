@@ -18,12 +18,8 @@ from advisor.domain.technique import Technique
 from advisor.domain.words import ArtifactKind, DataKind, Family
 from advisor.engine import serving
 from advisor.engine.parts import ModelState, Part, after, part_of, start_state, why_not_after
+from advisor.engine.schedule import schedule
 
-EFFECTIVE_BATCH = 8
-"""Examples per optimizer step, reached by accumulation where the micro-batch is smaller."""
-SMALL_MODEL_B = 1.0
-SMALL_MODEL_LORA_RATE = 1e-3
-"""Adapters of models below a billion parameters bear five times the usual rate (torchtune, "LoRA Without Regret")."""
 GATES = {Family.FINETUNE: 0.05, Family.ALIGN: 0.25, Family.MERGE: 0.05, Family.PRUNE: 1.0}
 """Largest relative rise of held-out loss a step may cause. Pruning is repaired by the steps after it."""
 GATE_EIGHT_BITS, GATE_FOUR_BITS = 0.05, 0.30
@@ -141,23 +137,10 @@ def _config(entry: StackEntry, technique: Technique, facts: Facts) -> dict[str, 
     config = {**technique.config, **own}
     data = _data(facts)
     if technique.family is Family.FINETUNE and data is not None:
-        return {**technique.config, "data": data, **_training(config, technique, facts), **own}
+        return {**technique.config, "data": data, **schedule(config, technique, facts), **own}
     if technique.family is Family.PRUNE and data is not None:
         return {**config, "data": data}
     return config
-
-
-def _training(config: dict[str, Any], technique: Technique, facts: Facts) -> dict[str, Any]:
-    """Settings that follow from the facts: accumulation, length of the run, learning rate."""
-    micro_batch, seq_len = int(config.get("micro_batch", 1)), int(config.get("seq_len", facts.data_seq_len or 512))
-    accumulation = max(1, EFFECTIVE_BATCH // micro_batch)
-    settings: dict[str, Any] = {"accumulation": accumulation}
-    if facts.train_tokens_budget is not None:
-        settings["max_steps"] = max(1, facts.train_tokens_budget // (micro_batch * accumulation * seq_len))
-    is_small = (facts.model_params_b or SMALL_MODEL_B) < SMALL_MODEL_B
-    if is_small and technique.produces is ArtifactKind.ADAPTER and "learning_rate" not in technique.config:
-        settings["learning_rate"] = SMALL_MODEL_LORA_RATE
-    return settings
 
 
 def _data(facts: Facts) -> dict[str, Any] | None:

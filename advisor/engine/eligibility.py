@@ -17,6 +17,7 @@ from advisor.engine import carriers, serving
 from advisor.engine.conditions import holds
 from advisor.engine.estimate.step import estimate_step
 from advisor.engine.memory import RAM_SHARE, Fit, Ladder, Measure
+from advisor.engine.schedule import schedule
 
 HOUR = 3600.0
 OVERNIGHT = 10 * HOUR
@@ -74,6 +75,7 @@ class Examiner:
                 nearest = fit if nearest is None or fit.peak_gib < nearest.peak_gib else nearest
                 continue
             config = {**({"carrier": carrier} if carrier else {}), **fit.rung.config()}
+            config |= schedule(config, technique, facts)
             found = Candidate(technique, config, StepEstimate(), fit.measures, fit.is_tight, fit)
             found = self._spread(self._estimated(found, facts, method), facts, method)
             if not fit.is_tight:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from advisor.domain.estimate import EstimateQuant, EstimateRequest
+from advisor.domain.estimate import EstimateLora, EstimateModel, EstimateQuant, EstimateRequest
 from advisor.domain.facts import Facts
 from advisor.engine.estimate import estimate
 
@@ -25,11 +25,13 @@ FORMATS: dict[str, tuple[tuple[float, str], ...]] = {
 GGUF_TYPES = {16: "F16", 8: "Q8_0", 4: "Q4_0", 3: "Q3_K_M", 2: "Q2_K"}
 WRITTEN_HERE = frozenset({"F16", "Q8_0", "Q4_0"})
 """GGUF types that the quantize executor writes; the K-quants are llama.cpp's own."""
-LARGE = 10.0
-"""Billions of parameters from which 4 bits cost so little that they come first on a CPU, where memory speed decides."""
 SMALL = 1.0
-"""Billions below which 8 bits are the conservative choice (source 002, section 2.1)."""
+"""Billions below which 8 bits are the conservative choice (source 002, section 2.1). Above it a GGUF file is written in
+4 bits: on a CPU every weight is read for every token, and memory speed decides."""
 RAM_SHARE = 0.85
+"""Share of RAM that a served model may take."""
+_NO_NAME, _NO_ADAPTER = EstimateModel(), EstimateLora()
+"""Made once: building defaults is most of the cost of a request."""
 
 
 def bits_for(technique_id: str, facts: Facts) -> tuple[tuple[float, str], ...]:
@@ -37,14 +39,9 @@ def bits_for(technique_id: str, facts: Facts) -> tuple[tuple[float, str], ...]:
     offered = FORMATS[technique_id]
     if facts.serve_bits is not None:
         return tuple(offer for offer in offered if offer[0] == facts.serve_bits)
-    if technique_id == "gguf" and _prefers_four_bits(facts):
+    if technique_id == "gguf" and (facts.model_params_b or 0.0) > SMALL:
         return tuple(offer for offer in offered if offer[0] <= 4)
     return offered
-
-
-def _prefers_four_bits(facts: Facts) -> bool:
-    """On a CPU or an edge device the weights are read for every token; below 1B and for plain safety, 8 bits."""
-    return (facts.model_params_b or 0.0) > SMALL
 
 
 def fit(technique_id: str, facts: Facts) -> tuple[dict[str, Any], str]:
@@ -70,6 +67,8 @@ def _room(facts: Facts) -> float | None:
 def peak_gib(bits: float, kind: str, facts: Facts) -> float:
     """GiB to hold and run the model at that precision, keys and values of the served batch counted."""
     request = EstimateRequest.model_construct(
+        model=_NO_NAME,
+        lora=_NO_ADAPTER,
         shape=facts.model_shape,
         method="inference",
         quant=EstimateQuant.model_construct(bits=bits, type=kind, double=False),

@@ -14,7 +14,7 @@ from advisor.domain.recommendation import Reason, Rejection
 from advisor.domain.words import ArtifactKind, Family
 from advisor.engine.choose import Choice, Scored, choose, slots_of
 from advisor.engine.eligibility import Candidate, Examiner
-from advisor.engine.interactions import Judge
+from advisor.engine.interactions import BAD_COSTS, Judge
 from advisor.engine.order import Ordered, solve
 from advisor.engine.parts import Part, part_of, start_state
 
@@ -90,8 +90,7 @@ def assemble(situation: Situation, members: Sequence[Member], choice: Choice) ->
     if not kept or _misses_its_goal(situation, choice):
         return Assembled(rejected=tuple(rejected))
     while True:
-        full = _with_merger(situation, kept)
-        ordered = solve([member.part for member in full], situation.judge, situation.start)
+        full, ordered = _solved(situation, kept)
         if ordered.is_possible:
             by_part = {member.part: member for member in full}
             inside = {part.technique for part in ordered.parts}
@@ -121,19 +120,32 @@ def _victim(members: list[Member], ordered: Ordered, choice: Choice) -> Member:
     return next((member for member in reversed(involved) if member.slot in optional), involved[-1])
 
 
-def _with_merger(situation: Situation, members: list[Member]) -> list[Member]:
-    """The members, with a merge of the adapter where a later step needs one model."""
+def _solved(situation: Situation, members: list[Member]) -> tuple[list[Member], Ordered]:
+    """The members in their cheapest order, with a merge of the adapter where one is needed, or mends a bad order."""
+    plain = solve([member.part for member in members], situation.judge, situation.start)
     makers = [m for m in members if m.part.produces is ArtifactKind.ADAPTER and not m.part.is_beside]
     takers = [m for m in members if m.part.family in NEEDS_ONE_MODEL and not m.part.is_beside]
-    has_merger = any(member.technique == MERGER for member in members)
-    if not makers or not takers or has_merger or MERGER not in situation.knowledge.by_id:
-        return members
+    is_good = plain.is_possible and plain.cost < min(BAD_COSTS.values())
+    if not makers or any(m.technique == MERGER for m in members) or (is_good and not takers):
+        return members, plain
+    merger = _merger(situation, takers)
+    if merger is None:
+        return members, plain
+    full = [*members, merger]
+    merged = solve([member.part for member in full], situation.judge, situation.start)
+    is_better = merged.is_possible and (not plain.is_possible or merged.cost < plain.cost)
+    return (full, merged) if is_better else (members, plain)
+
+
+def _merger(situation: Situation, takers: list[Member]) -> Member | None:
+    """The merge of an adapter into its model, as a member; None when it is not possible here."""
+    if MERGER not in situation.knowledge.by_id:
+        return None
     technique = situation.knowledge.technique(MERGER)
     found = situation.examiner.examine(technique, situation.facts)
     if isinstance(found, Rejection):
-        return members
-    because = Reason(
-        text=f"{takers[0].technique} needs one model: the adapter is folded into the 16-bit weights first.",
-        source="000 golden ordering",
-    )
-    return [*members, Member(part_of(technique), found, (because,), slot="merge-adapter")]
+        return None
+    who = takers[0].technique if takers else "the step after it"
+    text = f"{who} needs one model: the adapter is folded into the 16-bit weights first."
+    because = Reason(text=text, source="000 golden ordering")
+    return Member(part_of(technique), found, (because,), slot="merge-adapter")

@@ -89,9 +89,9 @@ def test_eight_unconstrained_steps_in_ten_milliseconds() -> None:
     wanted = [free(family, f"step-{family.value}") for family in families]
     best = 1.0
     for _ in range(7):
-        start = time.perf_counter()
+        start = time.process_time()
         found = solve(wanted, judge, START)
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
     assert [part.family for part in found.parts] == list(reversed(families))
     assert best < 0.010, f"{best * 1000:.1f} ms"
 
