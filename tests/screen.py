@@ -30,6 +30,8 @@ KEYS = {
     "right": "\x1b[C",
     "left": "\x1b[D",
     "space": " ",
+    "ctrl+b": "\x02",
+    "ctrl+g": "\x07",
 }
 
 
@@ -168,7 +170,8 @@ class Terminal:
         """Type keys by name (`enter`, `down`) or as text, each its own keystroke."""
         for key in keys:
             os.write(self._master, KEYS.get(key, key).encode())
-            self.read(0.08)
+            # Escape followed at once by a letter is another key (alt and the letter).
+            self.read(0.4 if key == "escape" else 0.08)
 
     def send_signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -178,9 +181,10 @@ class Terminal:
         deadline = time.monotonic() + seconds
         while self.process.poll() is None and time.monotonic() < deadline:
             self.read()
-        code = self.process.wait(timeout=1)
+        if self.process.poll() is None:
+            raise AssertionError(f"the program did not end; the screen:\n{self.grid.text()}")
         self.read()
-        return code
+        return self.process.returncode
 
     def is_restored(self) -> bool:
         """The program left the alternate screen, showed the cursor, and put the line settings back."""

@@ -30,11 +30,11 @@ class QuestionsScreen(Screen[None]):
     ABOUT = "One question at a time. Digits choose; backspace goes back; s leaves the question to the advisor."
     app: AdvisorApp
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("backspace", "back", "Back"),
+        Binding("backspace,ctrl+b", "back", "Back"),
         Binding("space", "mark", "Mark", show=False),
         Binding("s", "skip", "Choose for me"),
-        Binding("t", "side", "Tree"),
-        Binding("f", "finish", "Finish"),
+        Binding("t,ctrl+t", "side", "Tree"),
+        Binding("f,ctrl+g", "finish", "Finish"),
         Binding("escape", "leave", "Home"),
         *(Binding(str(n), f"digit({n})", show=False) for n in range(1, 10)),
     ]
@@ -90,7 +90,8 @@ class QuestionsScreen(Screen[None]):
         suggested = walk.suggestion(question)
         if is_typed:
             typed.value = "" if question.default is None else str(question.default)
-            typed.placeholder = f"in {question.unit}, then enter" if question.unit else "type, then enter"
+            unit = f"in {question.unit}" if question.unit else "type"
+            typed.placeholder = f"{unit}, then enter; empty: choose for me; ctrl+b: back"
             typed.focus()
             return
         self._marked = set()
