@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from executors.datasets.render import render_prompt
@@ -13,34 +13,45 @@ PREFILL_TOKENS = 512
 _REPEATS = 2
 
 
-@dataclass(frozen=True)
-class Generation:
-    """A greedy answer. `tokens_per_second` counts the tokens after the first, which belongs to the reading."""
+def answer(model: Any, tokenizer: Any, questions: Sequence[str], tokens: int) -> list[str]:
+    """The greedy answers of at most `tokens` tokens, all written together."""
+    import torch
 
-    prompt: str
-    answer: str
-    tokens_per_second: float
+    texts = [render_prompt((Message("user", question),), tokenizer) for question in questions]
+    encoded = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    longest = max(len(ids) for ids in encoded)
+    pad = tokenizer.pad_token_id or 0
+    # On the left: every answer must follow its question directly.
+    ids = torch.tensor([[pad] * (longest - len(row)) + row for row in encoded], device=_device(model))
+    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in encoded], device=_device(model))
+    with torch.inference_mode():
+        out = model.generate(
+            input_ids=ids, attention_mask=mask, max_new_tokens=tokens, do_sample=False, pad_token_id=pad
+        )
+    return [text.strip() for text in tokenizer.batch_decode(out[:, longest:], skip_special_tokens=True)]
 
 
-def generate(model: Any, tokenizer: Any, question: str, tokens: int, *, to_the_end: bool = False) -> Generation:
-    """The greedy answer to `question` of at most `tokens` tokens, timed.
+def generation_rate(model: Any, tokenizer: Any, question: str, tokens: int) -> float:
+    """Tokens per second while writing `tokens` tokens (at least two), one after another, after the first.
 
-    `to_the_end`: write all of them even if the model would stop, so that rates can be compared.
+    The model may not stop early, so that rates of different models can be compared.
     """
     import torch
 
     text = render_prompt((Message("user", question),), tokenizer)
     batch = tokenizer(text, add_special_tokens=False, return_tensors="pt").to(_device(model))
+    count = max(2, tokens)
     clock = _Clock()
-    settings = {"max_new_tokens": tokens, "do_sample": False, "pad_token_id": tokenizer.pad_token_id or 0}
-    if to_the_end:
-        settings["min_new_tokens"] = tokens
     with torch.inference_mode():
-        out = model.generate(**batch, **settings, logits_processor=[clock])
-    end = time.perf_counter()
-    written = out[0, batch["input_ids"].shape[1] :]
-    rate = (len(written) - 1) / max(end - clock.first, 1e-9) if len(written) > 1 else 0.0
-    return Generation(question, tokenizer.decode(written, skip_special_tokens=True).strip(), rate)
+        model.generate(
+            **batch,
+            min_new_tokens=count,
+            max_new_tokens=count,
+            do_sample=False,
+            pad_token_id=tokenizer.pad_token_id or 0,
+            logits_processor=[clock],
+        )
+    return (count - 1) / max(time.perf_counter() - clock.first, 1e-9)
 
 
 def prefill_rate(model: Any, tokenizer: Any) -> float:
