@@ -27,14 +27,15 @@ def start(overrides: Overrides, profile: str) -> int:
     terminal, kept_out = os.dup(2), os.dup(1)
     sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     screen = os.fdopen(os.dup(terminal), "w", encoding="utf-8", errors="replace")
-    before = sys.__stderr__
+    before = sys.__stdout__, sys.__stderr__
     try:
         os.dup2(sink, 1)
         os.dup2(sink, 2)
-        sys.__stderr__ = screen  # type: ignore[misc]
+        # It draws on the one, and asks the other how large the terminal is.
+        sys.__stdout__ = sys.__stderr__ = screen  # type: ignore[misc]
         app.run()
     finally:
-        sys.__stderr__ = before  # type: ignore[misc]
+        sys.__stdout__, sys.__stderr__ = before  # type: ignore[misc]
         screen.close()
         os.dup2(kept_out, 1)
         os.dup2(terminal, 2)
