@@ -20,6 +20,8 @@ ACTIONS = (
     ("new", "New: answer some questions, get a stack of techniques"),
     ("open", "Open an answers file"),
     ("history", "Runs on this machine: watch, resume, compare"),
+    ("techniques", "Techniques: every one, with when, costs and evidence"),
+    ("matrix", "Matrix: what doing one thing before another does"),
     ("quit", "Quit"),
 )
 
@@ -33,6 +35,8 @@ class HomeScreen(Screen[None]):
         Binding("n", "new", "New"),
         Binding("o", "open", "Open answers"),
         Binding("h", "history", "History"),
+        Binding("t", "techniques", "Techniques"),
+        Binding("m", "matrix", "Matrix"),
         Binding("q", "app.quit", "Quit"),
     ]
 
@@ -67,6 +71,10 @@ class HomeScreen(Screen[None]):
                 self.action_open()
             case "history":
                 self.action_history()
+            case "techniques":
+                self.action_techniques()
+            case "matrix":
+                self.action_matrix()
             case _:
                 self.app.exit(return_code=0)
 
@@ -84,3 +92,13 @@ class HomeScreen(Screen[None]):
         from advisor.tui.screens.history import HistoryScreen
 
         self.app.push_screen(HistoryScreen())
+
+    def action_techniques(self) -> None:
+        from advisor.tui.screens.techniques import TechniquesScreen
+
+        self.app.push_screen(TechniquesScreen())
+
+    def action_matrix(self) -> None:
+        from advisor.tui.screens.matrix import MatrixScreen
+
+        self.app.push_screen(MatrixScreen())
