@@ -103,7 +103,7 @@ def _add_model(writer: Any, model: ModelFolder, form: str) -> None:
     rope = config.get("rope_parameters") or {}
     head_dim = int(config.get("head_dim") or config["hidden_size"] // heads)
     writer.add_type("model")
-    writer.add_name(str(config.get("_name_or_path") or model.path.name))
+    writer.add_name(f"{model.arch} {model.params / 1e6:.0f}M")
     writer.add_file_type(FILE_TYPE[form])
     if form != "F16":
         writer.add_quantization_version(2)
