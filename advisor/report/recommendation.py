@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from advisor.domain.interaction import Disagreement
 from advisor.domain.knowledge import Knowledge
 from advisor.domain.recommendation import Reason, Recommendation, StackEntry
 from advisor.report.document import (
@@ -61,7 +62,7 @@ def build(recommendation: Recommendation, knowledge: Knowledge) -> list[Block]:
         blocks += why_blocks(recommendation)
     else:
         blocks.append(Paragraph("Nothing is feasible here. Each technique's reason stands under Rejected."))
-    blocks += warning_blocks(recommendation)
+    blocks += warning_blocks(recommendation, knowledge)
     blocks += _order(recommendation)
     blocks += others_blocks(recommendation)
     blocks += _sources(recommendation, titles)
@@ -136,16 +137,29 @@ def _reasons(reasons: tuple[Reason, ...]) -> tuple[str, ...]:
     return tuple(f"{r.text} [{r.source}]" if r.source else r.text for r in reasons)
 
 
-def warning_blocks(recommendation: Recommendation) -> list[Block]:
-    if not recommendation.warnings:
-        return []
-    items = []
+def warning_blocks(recommendation: Recommendation, knowledge: Knowledge) -> list[Block]:
+    """What to watch, each with its fix; then where sources disagree, each side with its source and the side taken."""
+    disputed = {entry.id: entry for entry in knowledge.disagreements}
+    items, sides = [], []
     for warning in recommendation.warnings:
         pair = f"{warning.first} -> {warning.then}: " if warning.first and warning.then else ""
+        if warning.code in disputed:
+            sides.append(_disagreement(disputed[warning.code], pair))
+            continue
         details = [f"fix: {warning.fix}"] if warning.fix else []
         details += [f"sources: {', '.join(warning.sources)}"] if warning.sources else []
         items.append(Bullet(f"{warning.severity.value.upper()} {pair}{warning.text}", tuple(details)))
-    return [Heading("Warnings"), Bullets(tuple(items))]
+    blocks: list[Block] = [Heading("Warnings"), Bullets(tuple(items))] if items else []
+    if sides:
+        blocks += [Heading("Where sources disagree"), Bullets(tuple(sides))]
+    return blocks
+
+
+def _disagreement(entry: Disagreement, pair: str) -> Bullet:
+    details = [f"{side.text} [{side.source}]" for side in entry.sides]
+    details.append(f"taken: {entry.taken} {entry.because}")
+    details += [f"measure it: {entry.measurable}"] if entry.measurable else []
+    return Bullet(f"{pair}{entry.question}", tuple(details))
 
 
 def _order(recommendation: Recommendation) -> list[Block]:

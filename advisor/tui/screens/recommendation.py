@@ -85,7 +85,7 @@ class RecommendationScreen(Screen[None]):
         serious = sum(w.severity.value != "info" for w in recommendation.warnings)
         self.query_one("#details", TabbedContent).get_tab("warnings").label = f"Warnings ({serious})"
         self._text("why", why_blocks(recommendation))
-        self._text("warnings", warning_blocks(recommendation))
+        self._text("warnings", warning_blocks(recommendation, advice.knowledge))
         self._text("others", others_blocks(recommendation))
         if recommendation.feasible:
             table.focus()
