@@ -34,6 +34,9 @@ class RecommendationScreen(Screen[None]):
     app: AdvisorApp
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "run_stack", "Run"),
+        Binding("e", "edit", "Edit stack"),
+        Binding("t", "techniques", "Techniques"),
+        Binding("m", "matrix", "Matrix"),
         Binding("w", "save", "Save answers"),
         Binding("x", "export", "Export report"),
         Binding("c", "command", "As command"),
@@ -115,7 +118,7 @@ class RecommendationScreen(Screen[None]):
         from advisor.tui.screens.run import RunScreen
 
         try:
-            folder = await asyncio.to_thread(_launch, advice)
+            folder = await asyncio.to_thread(launch_advice, advice)
         except AdvisorError as error:
             self._tell(error.message())
             return
@@ -124,15 +127,10 @@ class RecommendationScreen(Screen[None]):
         self.app.push_screen(RunScreen(folder))
 
     def _write(self, name: str, text: str) -> None:
-        from advisor.files.writing import write_whole
+        from advisor.tui.saved import save_new
 
-        target = Path(name)
-        for number in range(2, 1000):
-            if not target.exists():
-                break
-            target = Path(name).with_stem(f"{Path(name).stem}-{number}")
         try:
-            write_whole(text, str(target))
+            target = save_new(name, text)
         except AdvisorError as error:
             self._tell(error.message())
             return
@@ -153,11 +151,27 @@ class RecommendationScreen(Screen[None]):
         self._tell(f"advisor --non-interactive {name} --execute{saved}")
         self.app.copy_to_clipboard(f"advisor --non-interactive {name} --execute")
 
+    def action_edit(self) -> None:
+        from advisor.tui.screens.stack import StackScreen
+
+        if self.advice is not None:
+            self.app.push_screen(StackScreen(self.advice, self.app.profile))
+
+    def action_techniques(self) -> None:
+        from advisor.tui.screens.techniques import TechniquesScreen
+
+        self.app.push_screen(TechniquesScreen(self.advice.facts if self.advice is not None else None))
+
+    def action_matrix(self) -> None:
+        from advisor.tui.screens.matrix import MatrixScreen
+
+        self.app.push_screen(MatrixScreen())
+
     def action_leave(self) -> None:
         self.app.pop_screen()
 
 
-def _launch(advice: Advice) -> Path:
+def launch_advice(advice: Advice) -> Path:
     """Check the plan and start it in a folder of its own; blocks while the supervisor answers."""
     from advisor.runs.launch import launch
     from advisor.runs.places import runs_root

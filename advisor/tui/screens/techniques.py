@@ -100,7 +100,7 @@ class TechniquesScreen(Screen[str | None]):
         fit.display = self._is_fitting and technique is not None
         if technique is not None and self._is_fitting and self._facts is not None:
             found = would_fit(self._knowledge, self._facts, technique.id, with_rules=self._has_answers)
-            fit.update(titled(fitting_lines(found, self._facts, width)))
+            fit.update(titled(fitting_lines(found, self._facts, width - 4)))
         self.query_one("#page").scroll_home(animate=False)
 
     def on_option_list_option_highlighted(self) -> None:
