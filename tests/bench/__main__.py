@@ -1,25 +1,53 @@
-"""Run every benchmark of this folder, or those named: `python -m tests.bench [NAME ...]`."""
+"""Run every benchmark of this folder, or those named: `python -m tests.bench [--write FILE] [NAME ...]`."""
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import importlib
+import io
 import pkgutil
 import sys
+from pathlib import Path
 
 import tests.bench
 from tests.bench.machine import describe
 
+HEAD = """# Results
 
-def main(names: list[str]) -> int:
+Every figure here was printed by the command above it, in one run, on the machine named. `python -m tests.bench --write
+docs/results.md` makes this file anew.
+"""
+
+
+def main(arguments: list[str]) -> int:
     """Run the benchmarks in the order of their names. A benchmark is a module with `run() -> None`."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--write", metavar="FILE", help="keep what they print in a Markdown file")
+    options = parser.parse_args(arguments)
+    parts = [HEAD, f"```\n{describe()}\n```\n"]
     print(describe())
-    found = [module.name for module in pkgutil.iter_modules(tests.bench.__path__)]
-    for name in sorted(found):
+    for name in sorted(module.name for module in pkgutil.iter_modules(tests.bench.__path__)):
         module = importlib.import_module(f"tests.bench.{name}") if name != "__main__" else None
-        if hasattr(module, "run") and (not names or name in names):
-            print(f"\n{name}: {(module.__doc__ or '').splitlines()[0]}")
-            module.run()
+        if not hasattr(module, "run") or (options.names and name not in options.names):
+            continue
+        title = (module.__doc__ or "").splitlines()[0]
+        print(f"\n{name}: {title}", flush=True)
+        text = _printed(module)
+        print(text, end="")
+        body = text if "\n|" in text else f"```\n{text}```\n"
+        parts.append(f"## {name}\n\n{title}\n\n`python -m tests.bench {name}`\n\n{body}")
+    if options.write:
+        Path(options.write).write_text("\n".join(parts))
     return 0
+
+
+def _printed(module: object) -> str:
+    """What a benchmark prints, as text."""
+    with contextlib.redirect_stdout(io.StringIO()) as stream:
+        module.run()  # type: ignore[attr-defined]
+    return stream.getvalue()
 
 
 if __name__ == "__main__":
