@@ -91,8 +91,12 @@ CUDA_CONTEXT = 0.5
 RESERVED_SLACK = 0.03
 """Share of what is allocated and freed each step that the caching allocator holds beyond the peak: blocks are rounded
 to 2 MiB and cut from 20 MiB segments (`CUDACachingAllocator.cpp`), and lengths change from batch to batch."""
-TORCH_RSS = 0.55
-"""GiB of host memory of a process that imported torch, transformers and peft (measured here, CPU wheels)."""
+TORCH_RSS = 0.65
+"""GiB of host memory of a process that imported torch, transformers and peft (0.38) and has read a model (0.27 beside
+the weights), measured here with CPU wheels."""
+HEAP_FRAGMENTATION = 1.5
+"""Resident over allocated for what a training step allocates and frees on a CPU: glibc keeps blocks below 32 MiB in a
+heap full of holes. 1.3 to 1.6 measured here; 1.0 with `MALLOC_MMAP_THRESHOLD_=131072`."""
 CUDA_HOST_RSS = 2.0
 """GiB of host memory more once CUDA is initialised: pinned buffers and library images."""
 
@@ -123,8 +127,9 @@ QLORA_SLOWDOWN = 1.35
 """Dequantizing 4-bit weights in each pass: 1.3 to 1.6 in litgpt's resource tables."""
 DEFAULT_GPU_TFLOPS, DEFAULT_GPU_BANDWIDTH = 150.0, 900.0
 """Dense bf16 TFLOP/s and GB/s of a GPU nobody named: an RTX 4090 or A10-class card."""
-CPU_GFLOPS_PER_CORE, CPU_BANDWIDTH = 25.0, 20.0
-"""GFLOP/s that fp32 training reaches per core, and GB/s of memory, on a server CPU with AVX2 (measured here)."""
+CPU_GFLOPS_PER_CORE, CPU_BANDWIDTH = 15.0, 20.0
+"""GFLOP/s that fp32 training of a small model reaches per core, and GB/s of memory, on a server CPU with AVX2: rough
+figures (5 per core measured here while two cores were shared by several programs); a calibration replaces them."""
 TIME_SPREAD = (0.6, 1.8)
 """Low and high factor of a duration that rests on a catalogue's rates; half as wide on measured ones."""
 STEP_OVERHEAD_SECONDS = 20.0

@@ -30,10 +30,9 @@ def host_memory(
         expected = c.TORCH_RSS + c.CUDA_HOST_RSS + min(model, STAGING)
         return Range(low=c.TORCH_RSS + 1.0, expected=expected, high=expected + model)
     if method.work == "train" and found is not None:
-        expected = c.TORCH_RSS + found.peak_gib.expected
-        return Range(
-            low=RAM_SPREAD[0] * expected, expected=expected, high=RAM_SPREAD[1] * found.peak_gib.high + c.TORCH_RSS
-        )
+        freed_each_step = found.terms.activations + found.terms.logits
+        expected = c.TORCH_RSS + found.peak_gib.expected + (c.HEAP_FRAGMENTATION - 1) * freed_each_step
+        return Range(low=RAM_SPREAD[0] * expected, expected=expected, high=RAM_SPREAD[1] * expected)
     return _streamed(shape, request, method)
 
 
