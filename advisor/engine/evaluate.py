@@ -154,6 +154,6 @@ def _break(member: Member, why: str) -> StackWarning:
         severity=Severity.DANGER,
         code="chain-breaks",
         first=member.part.family.value,
-        text=why[:1].upper() + why[1:] + ".",
+        text=f"{why}.",
         fix="Move the step to where its input exists, or insert what it needs.",
     )

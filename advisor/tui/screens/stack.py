@@ -18,7 +18,7 @@ from textual.widgets import DataTable, Footer, Header, Static
 
 from advisor.domain.errors import AdvisorError
 from advisor.domain.recommendation import Recommendation
-from advisor.report.document import Paragraph, to_text
+from advisor.report.document import Heading, Paragraph, to_text
 from advisor.report.recommendation import warning_blocks
 from advisor.report.units import duration, gib
 from advisor.runs.advise import Advice
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from advisor.tui.app import AdvisorApp
 
 Change = Callable[[Draft], Draft]
+MIN_WIDTH = 30
+WARNINGS_TITLE = Heading("Warnings")
+"""Stands in the border here."""
 
 
 class StackScreen(Screen[None]):
@@ -84,7 +87,8 @@ class StackScreen(Screen[None]):
         self.query_one("#steps").focus()
 
     def on_resize(self) -> None:
-        self._show(self._place)
+        """Text is broken to the width of its pane, which is known once it was laid out."""
+        self.call_after_refresh(lambda: self._show(self._place))
 
     @property
     def _place(self) -> int:
@@ -94,11 +98,10 @@ class StackScreen(Screen[None]):
         """The draft as it stands, the cursor on the step at `place`."""
         judged = self.draft.judged
         table = self.query_one("#steps", DataTable)
-        is_wide = self.app.size.width >= 100
         with self.prevent(DataTable.RowHighlighted):
             table.clear()
             for number, (entry, step) in enumerate(zip(judged.stack, self.draft.steps, strict=True), 1):
-                table.add_row(*draft_row(number, entry, bool(step.settings), self._advice.facts, is_wide))
+                table.add_row(*draft_row(number, entry, bool(step.settings), self._advice.facts))
             if judged.stack:
                 table.move_cursor(row=min(place, len(judged.stack) - 1), animate=False)
         self.query_one("#chain", Static).update(total_line(judged))
@@ -115,7 +118,7 @@ class StackScreen(Screen[None]):
 
     def _show_step(self) -> None:
         side = self.query_one("#step-side")
-        lines = step_lines(self.draft, self._place, max(30, side.size.width - 4))
+        lines = step_lines(self.draft, self._place, max(MIN_WIDTH, side.scrollable_content_region.width - 1))
         self.query_one("#step-text", Static).update(titled(lines))
 
     def on_data_table_row_highlighted(self) -> None:

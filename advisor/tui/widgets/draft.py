@@ -6,44 +6,43 @@ from advisor.domain.estimate import StepEstimate
 from advisor.domain.facts import Facts
 from advisor.domain.recommendation import StackEntry
 from advisor.report.knowledge import wrapped
-from advisor.report.units import duration, duration_range, gib, gib_range, quality
+from advisor.report.units import duration, duration_range, gib, gib_range
 from advisor.runs.draft import Draft
 from advisor.tui.widgets.stack import bar
 
 COLUMNS = ("#", "step", "memory GiB", "time", "quality", "runs")
 CHANGED = "*"
+BAR = 6
+"""Blocks of the memory bar: as many as leave room for the other columns at 80."""
 
 
-def draft_row(number: int, entry: StackEntry, is_changed: bool, facts: Facts, is_wide: bool) -> tuple[str, ...]:
+def draft_row(number: int, entry: StackEntry, is_changed: bool, facts: Facts) -> tuple[str, ...]:
     """One row; a star marks settings of one's own."""
     estimate = entry.estimate
     seconds = duration(estimate.seconds.expected) if estimate.seconds else "-"
     change = _short_quality(estimate)
     name = entry.technique + (CHANGED if is_changed else "")
     runs = "here" if entry.executable else "advice"
-    return (str(number), name, _memory(estimate, facts, is_wide), seconds, change, runs)
+    return (str(number), name, _memory(estimate, facts), seconds, change, runs)
 
 
-def _memory(estimate: StepEstimate, facts: Facts, is_wide: bool) -> str:
-    """The memory that limits the step, against what is free where there is room for it."""
+def _memory(estimate: StepEstimate, facts: Facts) -> str:
+    """The memory that limits the step against what is free; an exclamation mark where it is more."""
     if estimate.gpu_gib is not None and estimate.gpu_gib.high > 0 and facts.gpu_gib:
-        used, free, kind = estimate.gpu_gib, facts.gpu_gib, "GPU"
+        used, free, kind = estimate.gpu_gib.expected, facts.gpu_gib, "GPU"
     elif estimate.ram_gib is not None:
-        used, free, kind = estimate.ram_gib, facts.ram_gib or 0.0, "RAM"
+        used, free, kind = estimate.ram_gib.expected, facts.ram_gib or 0.0, "RAM"
     else:
         return "-"
-    over = "!" if free and used.expected > free else ""
-    return (
-        f"{gib_range(used)} {bar(used.expected, free)} {kind}{over}"
-        if is_wide
-        else f"{gib(used.expected)} {kind}{over}"
-    )
+    return f"{gib(used)} {bar(used, free, BAR)} {kind}{'!' if free and used > free else ''}"
 
 
 def _short_quality(estimate: StepEstimate) -> str:
-    return (
-        quality(estimate.quality.range, estimate.quality.unit.replace("of validation ", "")) if estimate.quality else ""
-    )
+    """The range with the first word of its unit; the step in full says the rest."""
+    known = estimate.quality.range
+    if known is None:
+        return "unknown"
+    return f"{known.low:+.3g}..{known.high:+.3g} {estimate.quality.unit.split(' ')[0]}".rstrip()
 
 
 def step_lines(draft: Draft, place: int, width: int) -> list[str]:
