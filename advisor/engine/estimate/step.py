@@ -39,7 +39,7 @@ def estimate_step(technique: Technique, facts: Facts, config: dict[str, Any]) ->
     request = request_of(method_word, shape, facts, config)
     method, _ = effective_method(request)
     student = request.shape or shape
-    runs_on_gpu = facts.has_gpu
+    runs_on_gpu = facts.has_gpu and method.work != "weights"  # merging and rounding stream through the host
     found = estimate(request) if runs_on_gpu or method.work == "train" else None
     return StepEstimate.model_construct(
         gpu_gib=found.peak_gib if found and runs_on_gpu else None,

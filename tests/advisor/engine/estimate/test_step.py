@@ -118,3 +118,15 @@ def test_a_chain_keeps_artifacts_and_takes_the_largest_peak(knowledge: Knowledge
     assert chain.peak_gpu_gib == max(step.gpu_gib.expected for step in steps if step.gpu_gib)
     assert chain.seconds == pytest.approx(sum(step.seconds.expected for step in steps if step.seconds))
     assert chain.peak_disk_gib >= sum(step.disk_gib.low for step in steps if step.disk_gib)
+
+
+def test_merging_and_rounding_need_no_gpu(knowledge: Knowledge) -> None:
+    """Steps that only rewrite weights stream through the host, however small the GPU is."""
+    for name in ("adapter-merge", "gguf", "magnitude-pruning"):
+        assert estimate_step(knowledge.technique(name), GPU, {}).gpu_gib is None
+
+
+def test_training_methods_are_compared_with_each_other(knowledge: Knowledge) -> None:
+    """The figure of an adapter says against what it was measured; it is not the gain of training."""
+    for name in ("lora", "qlora", "ia3", "full-sft"):
+        assert "against" in estimate_step(knowledge.technique(name), GPU, {}).quality.unit
