@@ -21,7 +21,7 @@ def test_median_error_and_spread_over_all_rows(rows: list[Row]) -> None:
 
 
 def test_held_out_rows_are_no_worse(rows: list[Row]) -> None:
-    """The rows nobody looked at while the operations were counted meet the same targets."""
+    """The rows for which no count was changed meet the same targets."""
     held_out = summary([row for row in rows if row.measured is not None and row.group not in DEVELOPED])
     assert held_out["rows"] >= 40
     assert held_out["median"] <= 0.10
