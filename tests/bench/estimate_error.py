@@ -1,8 +1,8 @@
 """How far estimated peaks lie from published ones: `python -m tests.bench.estimate_error [--rows]`.
 
 The rows stand in `tests/data/memory.json`, each with the request it is compared with; nothing is fitted here. The
-operations counted were derived from framework code while looking at the groups of DEVELOPED; for the others no count was
-changed (docs/estimates.md says how far that split is blind).
+operations counted were derived from framework code while looking at the groups of DEVELOPED; for the others no count
+was changed (docs/estimates.md says how far that split is blind).
 """
 
 from __future__ import annotations
