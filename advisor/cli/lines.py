@@ -91,12 +91,12 @@ def progress_text(event: StepProgress, state: RunState) -> str:
     of = f" of {number(event.total)}" if event.total else ""
     parts = [f"{event.what} {number(event.done)}{of} {event.unit}".strip()]
     step = next((s for s in state.steps if s.number == event.step), None)
-    metrics = step.metrics if step is not None else {}
+    metrics = step.metrics if step is not None and event.unit == "steps" else {}
     if "loss" in metrics:
         parts.append(f"loss {metrics['loss']:.3f}")
     if "tokens_per_second" in metrics:
         parts.append(f"{number(metrics['tokens_per_second'])} tokens/s")
-    if state.seconds_left is not None:
+    if state.seconds_left is not None and event.done != event.total:
         parts.append(f"{duration(state.seconds_left)} left")
     return ", ".join(parts)
 

@@ -18,16 +18,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from advisor.cli.watching import watch
-    from advisor.runs.places import EVENTS
     from advisor.runs.prepare import holder
     from advisor.runs.resume import require_run, resume
+    from advisor.runs.state import load_state
 
     folder = require_run(args.run_dir)
     if args.attach and holder(folder) is not None:
         return watch(folder, as_json=args.json)
-    offset = (folder / EVENTS).stat().st_size if (folder / EVENTS).exists() else 0
+    seen = load_state(folder).last_seq
     resume(folder, force=args.force)
     if args.detach:
         print(folder)
         return 0
-    return watch(folder, as_json=args.json, offset=offset)
+    return watch(folder, as_json=args.json, after_seq=seen)

@@ -36,9 +36,10 @@ class _Left(Exception):
         self.number = number
 
 
-def watch(run_dir: Path, *, as_json: bool = False, quiet_stdout: bool = False, offset: int = 0) -> int:
+def watch(run_dir: Path, *, as_json: bool = False, quiet_stdout: bool = False, after_seq: int = 0) -> int:
     """Show the run in `run_dir` until it ends; then write its report and print it. Returns the run's exit code.
 
+    Events up to number `after_seq` are known already: they count, and are not shown again.
     130 when Ctrl-C stopped it, 143 or 129 when this process was told to go: the run then goes on.
     """
     from advisor.cli.output import note
@@ -47,7 +48,7 @@ def watch(run_dir: Path, *, as_json: bool = False, quiet_stdout: bool = False, o
     before = {number: signal.signal(number, _leave) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         with view:
-            was_stopped = _follow(run_dir, view, offset)
+            was_stopped = _follow(run_dir, view, after_seq)
     except _Left as left:
         note(f"the run goes on: advisor resume --attach {run_dir}")
         return 128 + left.number
@@ -73,24 +74,20 @@ def choose_view(run_dir: Path, as_json: bool) -> View:
     return PlainLines()
 
 
-def _follow(run_dir: Path, view: View, offset: int) -> bool:
+def _follow(run_dir: Path, view: View, after_seq: int) -> bool:
     """Feed the view until the run ends. True when Ctrl-C stopped it; a second Ctrl-C is raised."""
     from advisor.domain.run import RunState
-    from advisor.runs.follow import Follower, tail
+    from advisor.runs.follow import Follower
     from advisor.runs.stop import request_stop
 
-    state, place = RunState(), 0
-    while place < offset:
-        events, place = tail(run_dir, place)
-        for event in events:
-            state = state.after(event)
-    follower = Follower(run_dir, place)
+    state, follower = RunState(), Follower(run_dir)
     was_stopped = False
     while True:
         try:
             for event in follower.events():
                 state = state.after(event)
-                view.show(event, state)
+                if event.seq > after_seq:
+                    view.show(event, state)
             return was_stopped
         except KeyboardInterrupt:
             if was_stopped:

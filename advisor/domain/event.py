@@ -98,6 +98,8 @@ class StepFinished(_Event):
     seconds: float = 0.0
     peak_rss_gib: float | None = None
     peak_gpu_gib: float | None = None
+    disk_gib: float | None = None
+    """What the step had on disk when its work ended, checkpoints included."""
     exit_code: int = 0
     reason: str = ""
     metrics: dict[str, Any] = Field(default_factory=dict)

@@ -97,6 +97,7 @@ class StepState(Frozen):
     artifacts: tuple[Artifact, ...] = ()
     peak_rss_gib: float | None = None
     peak_gpu_gib: float | None = None
+    disk_gib: float | None = None
     reason: str = ""
 
     @property
@@ -241,6 +242,7 @@ class RunState(Frozen):
             change["status"] = event.status
             change["peak_rss_gib"] = _larger(step.peak_rss_gib, event.peak_rss_gib)
             change["peak_gpu_gib"] = _larger(step.peak_gpu_gib, event.peak_gpu_gib)
+            change["disk_gib"] = _larger(step.disk_gib, event.disk_gib)
         return self._with(event.step, **change)
 
 

@@ -106,11 +106,10 @@ def _step_report(
 
 def _predictions(step: Step, state: StepState) -> tuple[Prediction, ...]:
     expected = step.estimate
-    written = sum(artifact.bytes for artifact in state.artifacts) / 2**30 or None
     rows = (
         Prediction(quantity="gpu_gib", predicted=expected.gpu_gib, measured=state.peak_gpu_gib),
         Prediction(quantity="ram_gib", predicted=expected.ram_gib, measured=state.peak_rss_gib),
-        Prediction(quantity="disk_gib", predicted=expected.disk_gib, measured=written),
+        Prediction(quantity="disk_gib", predicted=expected.disk_gib, measured=state.disk_gib),
         Prediction(quantity="seconds", predicted=expected.seconds, measured=state.seconds or None),
     )
     return tuple(row for row in rows if row.predicted is not None or row.measured is not None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -128,9 +128,10 @@ class Chain:
             self._journal.append({**event, "step": step.number if step is not None else 0})
 
         outcome = run_worker(folder / name, emit, self._stop, self._lock.descriptor, started)
+        disk = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**30
         if outcome.status == "done":
             shutil.rmtree(scratch)
-        return outcome
+        return replace(outcome, disk_gib=round(disk, 4))
 
     def _clear(self, step: Step, request: Request) -> None:
         """Remove what a changed plan made worthless, and the leftovers of interrupted attempts."""
@@ -156,6 +157,7 @@ class Chain:
             "seconds": round(outcome.seconds, 3),
             "peak_rss_gib": outcome.peak_rss_gib,
             "peak_gpu_gib": outcome.peak_gpu_gib,
+            "disk_gib": outcome.disk_gib,
             "exit_code": outcome.exit_code,
             "reason": outcome.reason,
         }

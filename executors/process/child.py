@@ -41,6 +41,7 @@ class Outcome:
     seconds: float
     peak_rss_gib: float | None
     peak_gpu_gib: float | None
+    disk_gib: float | None = None
 
 
 def run_worker(request: Path, emit: Emit, stop: StopSignal, lock: int, started: Callable[[int], None]) -> Outcome:
