@@ -33,9 +33,9 @@ def load_file(spec: DataSpec, is_held_out: bool) -> list[Row]:
     train, held_out = _files(path)
     has_split = bool(held_out)
     rows = _read(held_out if is_held_out and has_split else train)
-    rows = rows if has_split else _side(rows, spec, is_held_out)
     if not rows:
         raise AdvisorError(f"{path} has no rows", hint="give a file with at least two rows")
+    rows = rows if has_split else _side(rows, spec, is_held_out)
     return sorted(rows, key=lambda row: hashed(f"order:{row.key}"))
 
 

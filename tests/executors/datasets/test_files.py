@@ -1,0 +1,129 @@
+"""Files a person brings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from advisor.domain.errors import AdvisorError, ExitCode
+from advisor.domain.plan import DataSpec
+from advisor.domain.words import DataKind
+from executors.datasets import load, load_multiple_choice
+from executors.datasets.rows import Row
+
+RECORDS = [{"prompt": f"question {n}", "completion": f"answer {n}"} for n in range(40)]
+
+
+def spec(path: Path, **more: float) -> DataSpec:
+    return DataSpec(path=str(path), kind=DataKind.INSTRUCTIONS, **more)
+
+
+def both(path: Path) -> list[Row]:
+    return load(spec(path), "train") + load(spec(path), "held-out")
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder / name
+
+
+def lines(records: list[dict[str, str]]) -> str:
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+def test_every_format_gives_the_same_rows(tmp_path: Path) -> None:
+    """JSON Lines, JSON, CSV, TSV and Parquet of the same records give the same rows."""
+    import pyarrow
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(RECORDS), tmp_path / "a.parquet")
+    table = [list(record.values()) for record in RECORDS]
+    files = [
+        write(tmp_path, "a.jsonl", lines(RECORDS)),
+        write(tmp_path, "b.json", json.dumps(RECORDS)),
+        write(tmp_path, "c.csv", "prompt,completion\n" + "\n".join(",".join(row) for row in table)),
+        write(tmp_path, "d.tsv", "prompt\tcompletion\n" + "\n".join("\t".join(row) for row in table)),
+        write(tmp_path, "e.json", "\ufeff" + lines(RECORDS)),
+        tmp_path / "a.parquet",
+    ]
+    assert len({tuple(both(file)) for file in files}) == 1
+    assert len(both(files[0])) == 40
+
+
+def test_texts_and_folders_are_read(tmp_path: Path) -> None:
+    """A folder of text files gives one text each; hidden files are passed over."""
+    for number in range(4):
+        write(tmp_path, f"{number}.md", f"text {number}")
+    write(tmp_path, ".hidden.md", "no")
+    assert sorted(row.key for row in both(tmp_path)) == [f"text {number}" for number in range(4)]
+
+
+def test_the_split_is_fixed_and_clean(tmp_path: Path) -> None:
+    """The same rows are held out whatever their order, and rows that ask the same stay on one side."""
+    doubled = RECORDS + [{**record, "completion": "other"} for record in RECORDS]
+    a = spec(write(tmp_path, "a.jsonl", lines(doubled)), held_out=0.3)
+    b = spec(write(tmp_path, "b.jsonl", lines(doubled[::-1])), held_out=0.3)
+    assert set(load(a, "held-out")) == set(load(b, "held-out"))
+    held_out, train = ({row.key for row in load(a, side)} for side in ("held-out", "train"))
+    assert not held_out & train
+    assert 0.1 < len(held_out) / 40 < 0.5
+
+
+def test_a_split_of_its_own_is_respected(tmp_path: Path) -> None:
+    """A folder with a test file is measured on that file and trained on the rest."""
+    write(tmp_path, "train.jsonl", lines(RECORDS[:30]))
+    write(tmp_path, "test.jsonl", lines(RECORDS[30:]))
+    assert {row.key for row in load(spec(tmp_path), "held-out")} == {record["prompt"] for record in RECORDS[30:]}
+    assert len(load(spec(tmp_path), "train")) == 30
+
+
+def test_two_rows_are_enough(tmp_path: Path) -> None:
+    """Two rows are split one and one; both sides are never empty."""
+    path = write(tmp_path, "a.jsonl", lines(RECORDS[:2]))
+    assert len(load(spec(path), "train")) == len(load(spec(path), "held-out")) == 1
+
+
+def test_the_first_five_bad_rows_are_named(tmp_path: Path) -> None:
+    """Bad rows end the reading with exit code 2, the first five by file and line, and their number."""
+    rows = lines(RECORDS[:3]) + "not json\n" * 7 + '{"prompt": "q"}\n'
+    path = write(tmp_path, "a.jsonl", rows)
+    with pytest.raises(AdvisorError, match="8 of 11 rows") as caught:
+        load(spec(path), "train")
+    assert caught.value.code == ExitCode.BAD_INPUT
+    assert caught.value.why.count(f"{path}:") == 5
+    assert f"{path}:4: is not JSON" in caught.value.why
+    assert "and 3 more" in caught.value.why
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "says"),
+    [
+        ("a.jsonl", b"", "has no rows"),
+        ("a.jsonl", b'{"text": "one"}\n', "too small"),
+        ("a.jsonl", b'{"text": "one"}\n{"text": "one"}\n', "too small"),
+        ("a.jsonl", b'{"text": "\xff"}\n', ":1: not UTF-8"),
+        ("a.jsonl", b'{"text": "a"}\n{"text": "\xe9"}\n', ":2: not UTF-8"),
+        ("a.jsonl", b"[" * 100_000, "1 of 1 rows"),
+        ("a.json", b'[{"text": 1},\n}', ":2: not JSON"),
+        ("a.csv", b'text\n"unclosed', "not a table"),
+        ("a.csv", b"text\na,b\n", "1 of 1 rows"),
+        ("a.parquet", b"PAR1nonsense", "Parquet"),
+        ("a.xlsx", b"x", "unknown kind of file"),
+    ],
+)
+def test_unusable_files_are_one_message(tmp_path: Path, name: str, data: bytes, says: str) -> None:
+    """Empty, tiny, wrongly encoded, broken and unknown files each end in one message, exit code 2."""
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(AdvisorError) as caught:
+        load(spec(tmp_path / name), "train")
+    assert says in caught.value.message()
+    assert caught.value.code == ExitCode.BAD_INPUT
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """A path without data is an error that names it; such data has no multiple-choice test either."""
+    with pytest.raises(AdvisorError, match="nothing"):
+        load(spec(tmp_path / "nothing"), "train")
+    assert load_multiple_choice(spec(tmp_path / "nothing")) == []

@@ -1,0 +1,65 @@
+"""Records in the usual shapes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from executors.datasets.rows import Conversation, Message, Preference, Row, Text, ask
+from executors.datasets.shapes import BadRecord, to_row
+
+TURNS = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
+GOOD: list[tuple[Any, Row]] = [
+    ({"messages": TURNS}, ask("q", "a")),
+    ({"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}, ask("q", "a")),
+    ({"instruction": "q", "output": "a"}, ask("q", "a")),
+    ({"instruction": "q", "input": "more", "output": "a"}, ask("q\n\nmore", "a")),
+    ({"instruction": "q", "input": "", "output": "a"}, ask("q", "a")),
+    ({"prompt": "q", "completion": "a"}, ask("q", "a")),
+    ({"prompt": TURNS[:1], "completion": TURNS[1:]}, ask("q", "a")),
+    ({"question": "q", "answer": "a", "id": 7}, ask("q", "a")),
+    ({"text": "t"}, Text("t")),
+    ("t", Text("t")),
+    ({"prompt": "q", "chosen": "a", "rejected": "b"}, Preference((Message("user", "q"),), "a", "b")),
+    (
+        {"chosen": TURNS, "rejected": [TURNS[0], {"role": "assistant", "content": "b"}]},
+        Preference((Message("user", "q"),), "a", "b"),
+    ),
+    (
+        {"messages": [{"role": "system", "content": "s"}, *TURNS]},
+        Conversation((Message("system", "s"), Message("user", "q"), Message("assistant", "a"))),
+    ),
+]
+BAD: list[tuple[Any, str]] = [
+    ({}, "none"),
+    (7, "is a int"),
+    ({"foo": 1}, "keys foo"),
+    ({"text": ""}, "is empty"),
+    ({"text": 5}, "not a text"),
+    ({"text": "\ud800"}, "surrogate"),
+    ({"messages": []}, "not a list of turns"),
+    ({"messages": "hello"}, "not a list of turns"),
+    ({"messages": ["hello"]}, "turn 1"),
+    ({"messages": TURNS[:1]}, "nothing to learn"),
+    ({"messages": TURNS[1:]}, "begins with the assistant"),
+    ({"messages": [{"role": "wizard", "content": "x"}]}, "'wizard'"),
+    ({"messages": [{"role": "user"}, TURNS[1]]}, "content of turn 1"),
+    ({"prompt": "q", "completion": None}, "keys prompt"),
+    ({"question": "q", "answer": ["a"]}, "'answer'"),
+    ({"prompt": "q", "chosen": "a", "rejected": "a"}, "are the same"),
+]
+
+
+@pytest.mark.parametrize(("record", "row"), GOOD)
+def test_every_usual_shape_is_read(record: Any, row: Row) -> None:
+    """Each shape gives the row it stands for."""
+    assert to_row(record) == row
+
+
+@pytest.mark.parametrize(("record", "why"), BAD)
+def test_bad_records_say_why(record: Any, why: str) -> None:
+    """A record that cannot be used says why, and raises nothing else."""
+    with pytest.raises(BadRecord) as caught:
+        to_row(record)
+    assert why in str(caught.value)
