@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Masks = dict[str, "torch.Tensor"]
 
+SMALL_ACTIVATION = 64 * 2**20
+"""Bytes up to which keeping freed blocks is worth it; with larger ones the kept heap would grow with the model."""
+
 
 def prune(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
     """Write the pruned model, its companions and the sparsity ledger below `out`."""
@@ -74,7 +77,8 @@ class _Calibration:
 
         assert config.data is not None
         ids = calibration_ids(config.data, model.path, config.sequences, config.seq_len, say)
-        reuse_large_blocks()
+        if ids.numel() * int(model.config.get("intermediate_size", 0)) * 2 <= SMALL_ACTIVATION:
+            reuse_large_blocks()
         device, dtype = fast_place()
         self.config = config
         self.decoder = StreamedDecoder(FolderSource(model), model.path, dtype, device)
