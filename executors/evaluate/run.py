@@ -82,7 +82,6 @@ def _choices(config: Config, loaded: Loaded, found: Evaluation, say: Say) -> Eva
         loaded.model,
         loaded.tokenizer,
         questions,
-        config.seq_len,
         lambda done: say.progress(done, total, "examples", "multiple choice"),
     )
     accuracy = Metric(name="accuracy", value=sum(right) / len(right), unit="share", higher_is_better=True)

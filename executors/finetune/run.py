@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from advisor.domain.errors import Severity
+from advisor.domain.errors import AdvisorError, Severity
 from advisor.domain.words import ArtifactKind
 from executors.artifact import Manifest
 from executors.datasets import load
@@ -38,6 +38,8 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
     Goes on from the newest whole checkpoint in `inputs.scratch`; on the CPU the result is bit-identical to that of an
     unbroken run. Raises AdvisorError for unusable data or model, Stopped once a requested stop has been saved.
     """
+    if not inputs.scratch:
+        raise AdvisorError("a training step needs a scratch folder for its checkpoints")
     root = Path(inputs.scratch) / "checkpoints"
     threads = keep_threads(root, inputs.threads)
     sequences, held_out = _encode(config, inputs, say)

@@ -13,13 +13,16 @@ from executors.datasets.render import encode
 from executors.datasets.rows import MultipleChoice, ask
 from executors.metrics.answers import answer_losses
 
+LIMIT = 1024
+"""Tokens of a question with one of its answers. Apart from the limit for examples, which may be short windows."""
+
 
 def score_choices(
-    model: Any, tokenizer: Any, questions: Sequence[MultipleChoice], seq_len: int, after_batch: Callable[[int], None]
+    model: Any, tokenizer: Any, questions: Sequence[MultipleChoice], after_batch: Callable[[int], None]
 ) -> list[float]:
-    """1.0 for each question answered rightly, else 0.0. A choice that does not fit `seq_len` counts as unlikely."""
+    """1.0 for each question answered rightly, else 0.0. A choice beyond `LIMIT` tokens counts as unlikely."""
     rows = [ask(question.question, choice) for question in questions for choice in question.choices]
-    sequences = encode(rows, tokenizer, seq_len)
+    sequences = encode(rows, tokenizer, LIMIT)
     per_token = dict.fromkeys(range(len(rows)), float("inf"))
     for sequence, (loss, count) in zip(sequences, answer_losses(model, sequences, after_batch), strict=True):
         per_token[sequence.row] = loss / count
