@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Footer, Header, Static
 
@@ -23,7 +22,7 @@ from advisor.report.knowledge import (
     pair_lines,
 )
 from advisor.tui.widgets.heat_map import DISPUTED, NARROWED, HeatMap
-from advisor.tui.widgets.titled import titled
+from advisor.tui.widgets.lines import Lines, Make
 
 if TYPE_CHECKING:
     from advisor.tui.app import AdvisorApp
@@ -72,12 +71,11 @@ class MatrixScreen(Screen[None]):
         self._show_profile(known[(known.index(self._profile) + 1) % len(known)])
 
     def on_heat_map_moved(self, event: HeatMap.Moved) -> None:
-        self.query_one("#pair", Static).update(titled(summary_lines(event.cell)))
+        self.query_one("#pair", Static).update("\n".join(summary_lines(event.cell)))
 
     def on_heat_map_opened(self, event: HeatMap.Opened) -> None:
-        cell = event.cell
-        width = max(40, self.app.size.width * 9 // 10 - 8)
-        self.app.push_screen(PairScreen(cell_lines(self._knowledge, self._profile, cell, width)))
+        knowledge, profile_id = self._knowledge, self._profile
+        self.app.push_screen(PairScreen(lambda width: cell_lines(knowledge, profile_id, event.cell, width)))
 
 
 class PairScreen(ModalScreen[None]):
@@ -86,17 +84,17 @@ class PairScreen(ModalScreen[None]):
     ABOUT = "The cases of a pair in the order in which they are tried, with evidence and dissent."
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter", "dismiss", "Close")]
 
-    def __init__(self, lines: list[str]) -> None:
+    def __init__(self, make: Make) -> None:
         super().__init__()
-        self._lines = lines
+        self._make = make
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(id="pair-scroll"):
-            yield Static(titled(self._lines), id="pair-text")
+        yield Lines(id="pair-text")
         yield Footer()
 
     def on_mount(self) -> None:
-        self.query_one("#pair-scroll").focus()
+        self.query_one("#pair-text", Lines).show(self._make)
+        self.query_one("#pair-text").focus()
 
 
 def summary_lines(cell: Cell) -> list[str]:

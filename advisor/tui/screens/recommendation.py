@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from advisor.tui.app import AdvisorApp
 
 DETAILS = ("why", "warnings", "others")
-COLUMNS = ("#", "technique", "acts on", "memory GiB", "time", "quality", "runs here")
+COLUMNS = ("#", "technique", "memory GiB", "time", "runs", "acts on", "quality")
 
 
 class RecommendationScreen(Screen[None]):
@@ -87,7 +87,7 @@ class RecommendationScreen(Screen[None]):
         self.query_one("#total", Static).update(total)
         serious = sum(w.severity.value != "info" for w in recommendation.warnings)
         self.query_one("#details", TabbedContent).get_tab("warnings").label = f"Warnings ({serious})"
-        self._text("why", why_blocks(recommendation))
+        self._text("why", why_blocks(recommendation)[1:])
         self._text("warnings", warning_blocks(recommendation, advice.knowledge))
         self._text("others", others_blocks(recommendation))
         if recommendation.feasible:

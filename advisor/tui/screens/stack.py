@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
+from textual.coordinate import Coordinate
 from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Header, Static
 
@@ -24,13 +25,12 @@ from advisor.report.units import duration, gib
 from advisor.runs.advise import Advice
 from advisor.runs.draft import Draft, begin
 from advisor.tui.widgets.draft import COLUMNS, draft_row, step_lines
-from advisor.tui.widgets.titled import titled
+from advisor.tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
     from advisor.tui.app import AdvisorApp
 
 Change = Callable[[Draft], Draft]
-MIN_WIDTH = 30
 WARNINGS_TITLE = Heading("Warnings")
 """Stands in the border here."""
 
@@ -63,6 +63,8 @@ class StackScreen(Screen[None]):
         self._advice = advice
         self.draft = begin(advice, profile)
         self._is_starting = False
+        self._rows: list[tuple[str, ...]] = []
+        self._shown: dict[str, str] = {}
         self._plan_file = ""
         """Where the plan of the stack as it stands was saved."""
 
@@ -72,10 +74,8 @@ class StackScreen(Screen[None]):
             with Vertical(id="edited"):
                 yield DataTable(id="steps", cursor_type="row")
                 yield Static(id="chain", markup=False)
-                with VerticalScroll(id="faults"):
-                    yield Static(id="fault-text", markup=False)
-            with VerticalScroll(id="step-side"):
-                yield Static(id="step-text", markup=False)
+                yield Lines(id="faults")
+            yield Lines(id="step-side")
         yield Static(id="told", markup=False)
         yield Footer()
 
@@ -86,10 +86,6 @@ class StackScreen(Screen[None]):
         self._show(0)
         self.query_one("#steps").focus()
 
-    def on_resize(self) -> None:
-        """Text is broken to the width of its pane, which is known once it was laid out."""
-        self.call_after_refresh(lambda: self._show(self._place))
-
     @property
     def _place(self) -> int:
         return self.query_one("#steps", DataTable).cursor_row
@@ -97,29 +93,52 @@ class StackScreen(Screen[None]):
     def _show(self, place: int) -> None:
         """The draft as it stands, the cursor on the step at `place`."""
         judged = self.draft.judged
-        table = self.query_one("#steps", DataTable)
+        pairs = zip(judged.stack, self.draft.steps, strict=True)
+        rows = [
+            draft_row(n, entry, bool(step.settings), self._advice.facts) for n, (entry, step) in enumerate(pairs, 1)
+        ]
         with self.prevent(DataTable.RowHighlighted):
-            table.clear()
-            for number, (entry, step) in enumerate(zip(judged.stack, self.draft.steps, strict=True), 1):
-                table.add_row(*draft_row(number, entry, bool(step.settings), self._advice.facts))
-            if judged.stack:
-                table.move_cursor(row=min(place, len(judged.stack) - 1), animate=False)
-        self.query_one("#chain", Static).update(total_line(judged))
+            self._fill(rows)
+            if rows:
+                self.query_one("#steps", DataTable).move_cursor(row=min(place, len(rows) - 1), animate=False)
+        self._text("#chain", total_line(judged))
         self._show_warnings(judged)
         self._show_step()
 
+    def _fill(self, rows: list[tuple[str, ...]]) -> None:
+        """The table with these rows. Cells are exchanged in place where no column changes its width: laying the whole
+        screen out again is what a key would wait for."""
+        table = self.query_one("#steps", DataTable)
+        if _widths(rows) == _widths(self._rows) and len(rows) == len(self._rows):
+            for row, (cells, before) in enumerate(zip(rows, self._rows, strict=True)):
+                for column, (cell, old) in enumerate(zip(cells, before, strict=True)):
+                    if cell != old:
+                        table.update_cell_at(Coordinate(row, column), cell)
+        else:
+            table.clear()
+            for cells in rows:
+                table.add_row(*cells)
+        self._rows = rows
+
+    def _text(self, selector: str, text: str) -> None:
+        """Put text into its place. Laid out anew only when it takes another number of lines."""
+        before = self._shown.get(selector, "")
+        if text != before:
+            self._shown[selector] = text
+            width = max(1, self.app.size.width // 2)
+            is_like_it = len(before) < width and len(text) < width and bool(before) and not (before + text).count("\n")
+            self.query_one(selector, Static).update(text, layout=not is_like_it)
+
     def _show_warnings(self, judged: Recommendation) -> None:
         serious = sum(warning.severity.value != "info" for warning in judged.warnings)
-        faults = self.query_one("#faults")
+        faults = self.query_one("#faults", Lines)
         faults.border_title = f"Warnings ({serious} of {len(judged.warnings)} serious)  f applies a fix"
-        blocks = warning_blocks(judged, self._advice.knowledge)[1:] or [Paragraph("None.")]
-        self.query_one("#fault-text", Static).update(to_text(blocks, max(40, faults.size.width - 4)))
-        faults.scroll_home(animate=False)
+        blocks = [b for b in warning_blocks(judged, self._advice.knowledge) if b != WARNINGS_TITLE]
+        faults.show(lambda width: to_text(blocks or [Paragraph("None.")], width).splitlines())
 
     def _show_step(self) -> None:
-        side = self.query_one("#step-side")
-        lines = step_lines(self.draft, self._place, max(MIN_WIDTH, side.scrollable_content_region.width - 1))
-        self.query_one("#step-text", Static).update(titled(lines))
+        draft, place = self.draft, self._place
+        self.query_one("#step-side", Lines).show(lambda width: step_lines(draft, place, width))
 
     def on_data_table_row_highlighted(self) -> None:
         self._show_step()
@@ -128,7 +147,7 @@ class StackScreen(Screen[None]):
         self.action_settings()
 
     def _tell(self, text: str) -> None:
-        self.query_one("#told", Static).update(text)
+        self._text("#told", text)
 
     def _change(self, change: Change, place: int | None = None) -> None:
         """Take a change of the draft over; what is wrong with it is told and leaves the draft as it was."""
@@ -191,7 +210,6 @@ class StackScreen(Screen[None]):
     def action_side(self) -> None:
         """On a narrow screen the step takes the place of the warnings, and back."""
         self.toggle_class("-side")
-        self.call_after_refresh(self._show_step)
 
     def action_technique(self) -> None:
         from advisor.tui.screens.techniques import TechniquesScreen
@@ -245,6 +263,11 @@ class StackScreen(Screen[None]):
 
     def action_leave(self) -> None:
         self.app.pop_screen()
+
+
+def _widths(rows: list[tuple[str, ...]]) -> list[int]:
+    """The widest cell of each column."""
+    return [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
 
 
 def total_line(judged: Recommendation) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Footer, Header, Input, OptionList, Static
 from textual.widgets.option_list import Option
@@ -24,7 +24,7 @@ from advisor.knowledge.search import find_techniques
 from advisor.report.fitting import fitting_lines
 from advisor.report.knowledge import technique_lines
 from advisor.runs.fitting import facts_for_model
-from advisor.tui.widgets.titled import titled
+from advisor.tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
     from advisor.tui.app import AdvisorApp
@@ -36,7 +36,7 @@ class TechniquesScreen(Screen[str | None]):
     ABOUT = "Type / to search in everything that is written of a technique. A star marks those that run here."
     app: AdvisorApp
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "search", "Search", key_display="/"),
+        Binding("slash", "search", "Search", key_display="/", priority=True),
         Binding("f", "family", "Family"),
         Binding("w", "fit", "Would it fit?"),
         Binding("W", "model", "Other model", show=False),
@@ -61,18 +61,13 @@ class TechniquesScreen(Screen[str | None]):
                 yield Input(placeholder="/ to search", id="search", compact=True)
                 yield Static(id="filter", markup=False)
                 yield OptionList(id="found", compact=True)
-            with VerticalScroll(id="page"):
-                yield Static(id="fit", markup=False)
-                yield Static(id="technique", markup=False)
+            yield Lines(id="page")
         yield Footer()
 
     def on_mount(self) -> None:
         self.sub_title = "pick a technique: enter takes it" if self._is_picking else "techniques"
         self._list()
-        self.query_one("#found").focus()
-
-    def on_resize(self) -> None:
-        self._show()
+        self.set_focus(self.query_one("#found"))
 
     @property
     def _here(self) -> Technique | None:
@@ -91,17 +86,16 @@ class TechniquesScreen(Screen[str | None]):
         self._show()
 
     def _show(self) -> None:
-        """The technique under the cursor."""
-        technique = self._here
-        width = max(30, self.query_one("#page").size.width - 3)
-        lines = technique_lines(technique, width) if technique else ["Nothing is found: search for something else."]
-        self.query_one("#technique", Static).update(titled(lines))
-        fit = self.query_one("#fit", Static)
-        fit.display = self._is_fitting and technique is not None
-        if technique is not None and self._is_fitting and self._facts is not None:
-            found = would_fit(self._knowledge, self._facts, technique.id, with_rules=self._has_answers)
-            fit.update(titled(fitting_lines(found, self._facts, width - 4)))
-        self.query_one("#page").scroll_home(animate=False)
+        """The technique under the cursor, and above it whether it fits, if that was asked."""
+        technique, facts = self._here, self._facts
+        page = self.query_one("#page", Lines)
+        if technique is None:
+            page.show(lambda width: ["Nothing is found.", "  Search for something else."])
+        elif self._is_fitting and facts is not None:
+            fitting = would_fit(self._knowledge, facts, technique.id, with_rules=self._has_answers)
+            page.show(lambda width: [*fitting_lines(fitting, facts, width), "", *technique_lines(technique, width)])
+        else:
+            page.show(lambda width: technique_lines(technique, width))
 
     def on_option_list_option_highlighted(self) -> None:
         self._show()
@@ -110,26 +104,29 @@ class TechniquesScreen(Screen[str | None]):
         if self._is_picking and self._here is not None:
             self.dismiss(self._here.id)
         else:
-            self.query_one("#page").focus()
+            self.set_focus(self.query_one("#page"))
 
     def on_input_changed(self) -> None:
         self._list()
 
     def on_input_submitted(self) -> None:
-        self.query_one("#found").focus()
+        """What was searched for is at the top: it is taken, or read."""
+        self.set_focus(self.query_one("#found"))
+        if self._is_picking and self._here is not None:
+            self.dismiss(self._here.id)
 
     def on_key(self, event: object) -> None:
         """From the search, down goes to what was found."""
         if getattr(event, "key", "") == "down" and self.query_one("#search").has_focus:
-            self.query_one("#found").focus()
+            self.set_focus(self.query_one("#found"))
 
     def action_search(self) -> None:
-        self.query_one("#search").focus()
+        self.set_focus(self.query_one("#search"))
 
     def action_turn(self) -> None:
         """Tab goes between the list and the text, which is then scrolled with the arrows."""
         other = "#found" if self.query_one("#page").has_focus else "#page"
-        self.query_one(other).focus()
+        self.set_focus(self.query_one(other))
 
     def action_family(self) -> None:
         """The next family that has techniques, and after the last all of them."""
@@ -158,9 +155,9 @@ class TechniquesScreen(Screen[str | None]):
         search = self.query_one("#search", Input)
         if search.has_focus or search.value:
             search.value = ""
-            self.query_one("#found").focus()
+            self.set_focus(self.query_one("#found"))
         elif self.query_one("#page").has_focus:
-            self.query_one("#found").focus()
+            self.set_focus(self.query_one("#found"))
         else:
             self.dismiss(None)
 

@@ -28,11 +28,11 @@ def memory_cell(entry: StackEntry, facts: Facts) -> str:
 
 
 def table_row(number: int, entry: StackEntry, facts: Facts) -> tuple[str, ...]:
-    """One row: number, technique, what it acts on, memory, time, quality, whether it runs here."""
+    """One row: number, technique, memory, time, whether it runs here, what it acts on, quality."""
     seconds = duration(entry.estimate.seconds.expected) if entry.estimate.seconds else "-"
     change = quality(entry.estimate.quality.range, entry.estimate.quality.unit)
     runs = "yes" if entry.executable else "advice"
-    return (str(number), entry.technique, entry.acts_on.value, memory_cell(entry, facts), seconds, change, runs)
+    return (str(number), entry.technique, memory_cell(entry, facts), seconds, runs, entry.acts_on.value, change)
 
 
 def so_far_lines(recommendation: Recommendation | None, facts: Facts | None) -> list[str]:

@@ -21,7 +21,7 @@ class TreeView:
         self._tree, self._answered = tree, answered
         self._current = current.id if current is not None else None
         self._facts = facts_said(tree, answered)
-        self._opened = {c.opens for q in tree.questions for c in q.choices if c.opens}
+        self._opened = {target for q in tree.questions for c in q.choices if (target := opened_by(q, c))}
         self._drawn: set[str] = set()
         self.here = 0
         """Line of the question that is asked now."""
@@ -48,7 +48,7 @@ class TreeView:
         style = "bold reverse" if is_here else "dim" if not is_live else "bold" if is_answered else ""
         section = f"{question.section} " if question.section else ""
         self._line(depth, mark, f"{section}{question.key}", style)
-        branches = any(choice.opens for choice in question.choices)
+        branches = any(opened_by(question, choice) for choice in question.choices)
         if branches or is_here or (is_answered and is_live):
             for choice in question.choices:
                 self._choice(question, choice, depth + 1, is_live)
@@ -59,5 +59,11 @@ class TreeView:
         is_open = is_live and (is_chosen or question.id not in self._answered)
         mark = TAKEN if is_chosen and is_live else OPEN if is_open else DEAD
         self._line(depth, mark, str(choice.value), "bold" if mark == TAKEN else "" if is_open else "dim")
-        if choice.opens:
-            self._question(self._tree.question(choice.opens), depth + 1)
+        target = opened_by(question, choice)
+        if target:
+            self._question(self._tree.question(target), depth + 1)
+
+
+def opened_by(question: Question, choice: Choice) -> str | None:
+    """The question that only this choice brings up; None when it goes on as every other choice does."""
+    return choice.opens or (choice.next if choice.next != question.next else None)
