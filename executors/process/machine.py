@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ from executors.process.environment import usable_cores
 from executors.protocol import Machine
 
 GIB = 2**30
+NVML_PATIENCE = 5.0
+"""Seconds."""
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -61,15 +65,26 @@ def oom_kills() -> int | None:
 
 
 def gpu_free_gib() -> float | None:
-    """Free memory of the GPU with the most; None without one."""
+    """Free memory of the GPU with the most; None without one, when all are hidden, or when NVML does not answer."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1"):
+        return None
+    found: list[float] = []
+    # NVML can hang on a lost GPU: it is asked from a thread that is left behind when it does.
+    asking = threading.Thread(target=lambda: found.extend(_free_memory()), name="nvml", daemon=True)
+    asking.start()
+    asking.join(NVML_PATIENCE)
+    return max(found, default=None)
+
+
+def _free_memory() -> list[float]:
     nvml = load_nvml()
     if nvml is None:
-        return None
+        return []
     try:
         handles = [nvml.nvmlDeviceGetHandleByIndex(i) for i in range(nvml.nvmlDeviceGetCount())]
-        return max((nvml.nvmlDeviceGetMemoryInfo(h).free / GIB for h in handles), default=None)
+        return [nvml.nvmlDeviceGetMemoryInfo(handle).free / GIB for handle in handles]
     except nvml.NVMLError:
-        return None
+        return []
 
 
 def load_nvml() -> Any | None:
