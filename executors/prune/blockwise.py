@@ -15,7 +15,7 @@ from executors.prune.scores import input_norms, keep, magnitude_scores, wanda_sc
 from executors.tensors.decoder import StreamedDecoder, block_prefix, fast_place, watching
 from executors.tensors.folder import ModelFolder, copy_companions, open_model, write_json
 from executors.tensors.header import TensorInfo
-from executors.tensors.memory import reuse_large_blocks
+from executors.tensors.memory import give_back, reuse_large_blocks
 from executors.tensors.source import FolderSource, require_finite
 from executors.tensors.writer import TensorSpec, TensorWriter
 
@@ -77,8 +77,8 @@ class _Calibration:
 
         assert config.data is not None
         ids = calibration_ids(config.data, model.path, config.sequences, config.seq_len, say)
-        if ids.numel() * int(model.config.get("intermediate_size", 0)) * 2 <= SMALL_ACTIVATION:
-            reuse_large_blocks()
+        is_small = ids.numel() * int(model.config.get("intermediate_size", 0)) * 2 <= SMALL_ACTIVATION
+        self.keeps_heap = is_small and reuse_large_blocks()
         device, dtype = fast_place()
         self.config = config
         self.decoder = StreamedDecoder(FolderSource(model), model.path, dtype, device)
@@ -100,4 +100,7 @@ class _Calibration:
 
         with self.decoder.block(index) as block, watching(block, visit):
             self.hidden = self.decoder.through(block, self.hidden)
+        norms.clear()
+        if not self.keeps_heap:
+            give_back()
         return masks

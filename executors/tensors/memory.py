@@ -1,7 +1,8 @@
-"""Tells the C allocator to keep and reuse large blocks, for work that allocates the same sizes over and over.
+"""Tells the C allocator to keep freed blocks, or to give them back. It changes the whole process: for workers only.
 
 By default glibc maps and unmaps every large activation anew, and the page faults take about half of a calibration
-pass on a CPU. It changes the whole process, so only a worker calls it.
+pass of a small model on a CPU; kept, the same pages serve every block. With large models it is the other way round:
+what the heap keeps of each block adds up.
 """
 
 from __future__ import annotations
@@ -19,3 +20,11 @@ def reuse_large_blocks() -> bool:
     except (OSError, AttributeError):
         return False
     return bool(mallopt(_M_MMAP_MAX, 0)) and bool(mallopt(_M_TRIM_THRESHOLD, _NEVER))
+
+
+def give_back() -> bool:
+    """Return freed memory to the system. False where the C library offers no such call, or had nothing to return."""
+    try:
+        return bool(ctypes.CDLL(None).malloc_trim(0))
+    except (OSError, AttributeError):
+        return False
