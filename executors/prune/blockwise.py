@@ -16,7 +16,7 @@ from executors.tensors.decoder import StreamedDecoder, block_prefix, fast_place,
 from executors.tensors.folder import ModelFolder, copy_companions, open_model, write_json
 from executors.tensors.header import TensorInfo
 from executors.tensors.memory import give_back, reuse_large_blocks
-from executors.tensors.source import FolderSource, require_finite
+from executors.tensors.source import FolderSource, read_tensor, require_finite
 from executors.tensors.writer import TensorSpec, TensorWriter
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ def prune(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
     with TensorWriter(out, map(TensorSpec.like, model.tensors.values())) as writer:
         for name, info in model.tensors.items():
             if name not in targets:
-                writer.write(name, FolderSource(model).read(info.name))
+                tensor = read_tensor(info)
+                require_finite(name, tensor)
+                writer.write(name, tensor)
         for number, (index, infos) in enumerate(blocks.items(), start=1):
             if say.should_stop():
                 raise Stopped
@@ -58,8 +60,6 @@ def prune(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
 def _write_pruned(
     info: TensorInfo, mask: torch.Tensor | None, config: Config, writer: TensorWriter, ledger: Ledger
 ) -> None:
-    from executors.tensors.source import read_tensor
-
     weight = read_tensor(info)
     require_finite(info.name, weight)
     if mask is None:
@@ -93,6 +93,7 @@ class _Calibration:
             # Query, key and value (gate and up) are fed one and the same tensor: its norms are computed once.
             if not norms or norms[0][0] is not given:
                 norms[:] = [(given, input_norms(given))]
+                require_finite(f"{block_prefix(index)}{name} (its input)", norms[0][1])
             scores = wanda_scores(layer.weight.data, norms[0][1])
             mask = keep(scores, self.config.sparsity, self.config.pattern, per_row=True)
             layer.weight.data.masked_fill_(~mask, 0)

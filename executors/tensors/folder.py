@@ -6,6 +6,7 @@ Checks everything that can be checked without reading a weight. It downloads not
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from executors.tensors.header import TensorInfo, read_header
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 MAX_JSON_BYTES = 256 * 2**20
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 COMPANIONS = (
     "generation_config.json",
@@ -88,13 +91,17 @@ def open_model(path: str | Path) -> ModelFolder:
 
 
 def local_folder(path: str | Path) -> Path:
-    """The folder of a model given as `builtin:` id or path. Raises AdvisorError when there is none."""
+    """The folder of a model given as `builtin:` id, path or hub id. Raises AdvisorError when there is none."""
     if str(path).startswith("builtin:"):
         from executors.models.builtin import ensure
 
         return Path(ensure(str(path)))
     folder = Path(path).expanduser()
     if not folder.is_dir():
+        if _HUB_ID.fullmatch(str(path)):
+            from executors.models.load import find_folder
+
+            return find_folder(str(path))
         raise AdvisorError(
             f"no model folder at {path}",
             hint="give a folder with config.json and safetensors weights, or builtin:smollm2-135m-instruct",

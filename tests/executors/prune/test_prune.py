@@ -167,6 +167,16 @@ def test_nan_weights_are_refused_by_name(tmp_path: Path, make_model: Any, listen
         prune.run(prune.Config(method="magnitude"), _inputs(model), tmp_path / "out", listener)
 
 
+def test_a_model_that_computes_nan_is_refused(tmp_path: Path, make_model: Any, listener: Any) -> None:
+    """A norm so large that activations overflow is refused where it shows, instead of pruning by nonsense."""
+    model = make_model(tmp_path / "model")
+    weights = load_file(model / "model.safetensors")
+    weights["model.layers.0.post_attention_layernorm.weight"][:] = 3e38
+    save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(AdvisorError, match=r"layers\.0\.mlp\.gate_proj \(its input\)"):
+        prune.run(_config(), _inputs(model), tmp_path / "out", listener)
+
+
 def test_preflight_refuses_unknown_architectures_and_small_machines(tiny_model: Path, tmp_path: Path) -> None:
     """An architecture that cannot be run block by block, too little disk, too little memory: each is found first."""
     folder = tmp_path / "model"

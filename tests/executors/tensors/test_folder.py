@@ -70,3 +70,11 @@ def test_no_folder_is_refused(tmp_path: Path) -> None:
     """A path without a folder says so."""
     with pytest.raises(AdvisorError, match="no model folder"):
         open_model(tmp_path / "nowhere")
+
+
+def test_a_hub_id_is_looked_for_in_the_local_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An id with one slash that is no folder is a hub id; offline and not cached, the message says what to do."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(AdvisorError, match="someone/model-that-does-not-exist is not on this machine") as caught:
+        open_model("someone/model-that-does-not-exist")
+    assert caught.value.hint
