@@ -89,6 +89,25 @@ class Estimate(Frozen):
     assumptions: tuple[str, ...] = ()
 
 
+class Basis(Frozen):
+    """What an estimate was made with, so that a measurement can correct later ones of the same kind and no others."""
+
+    version: int
+    """Of the formulas."""
+    method: str
+    """The estimate method (`lora`, `merge`, ...)."""
+    params: int = 0
+    """Of the model."""
+    tokens: float = 0.0
+    """Worked through; 0 where the work is not counted in tokens."""
+    calibration: str = ""
+    """Id of the calibration that the time rests on; empty: defaults."""
+    factors: dict[str, float] = Field(default_factory=dict)
+    """Quantity -> factor by which earlier runs corrected it: divided by it, the figure is the formula's own."""
+    settings: str = ""
+    """Digest of the configuration it was made for, set when a plan is compiled: an edited step is another one."""
+
+
 class StepEstimate(Frozen):
     """What one step of a stack costs. None: it does not apply (no GPU memory for a CPU step)."""
 
@@ -98,6 +117,9 @@ class StepEstimate(Frozen):
     seconds: Range | None = None
     quality: Quality = Quality()
     terms: Terms | None = None
+    notes: tuple[str, ...] = ()
+    """What the figures rest on beside the formulas: a calibration, corrections by earlier runs."""
+    basis: Basis | None = None
 
 
 class ChainEstimate(Frozen):

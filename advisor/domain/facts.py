@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from advisor.domain.architecture import ModelShape
 from advisor.domain.base import Frozen
+from advisor.domain.measurement import Correction
 
 
 class Default(Frozen):
@@ -47,6 +48,8 @@ class Facts(Frozen):
     data_examples: int | None = None
     data_tokens: int | None = None
     data_seq_len: int | None = None
+    data_row_tokens: int | None = None
+    """Tokens of an ordinary row (the median), chat template not counted; None: the data was not looked at."""
     train_micro_batch: int | None = None
     train_tokens_budget: int | None = None
 
@@ -67,9 +70,18 @@ class Facts(Frozen):
     cpu_features: tuple[str, ...] = ()
     is_simulated: bool = False
     measured_tflops: float | None = None
-    """TFLOP/s that training reached in this machine's calibration; None: not calibrated."""
+    """TFLOP/s that training in bf16 reached in this machine's calibration, for models of this width; None: no
+    calibration."""
+    measured_tflops_fp32: float | None = None
+    """The same in fp32."""
     measured_bandwidth: float | None = None
-    """GB/s of reading weights that the calibration reached."""
+    """GB/s of copying the host's memory that the calibration reached."""
+    measured_disk_mbs: float | None = None
+    """MB/s of writing to disk that the calibration reached."""
+    calibration: str | None = None
+    """Id of that calibration."""
+    corrections: tuple[Correction, ...] = ()
+    """What earlier runs on this machine say of its estimates."""
 
     serve_target: str | None = None
     serve_gpu: str | None = None

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from advisor.domain.architecture import ModelShape
 from advisor.domain.base import Frozen
+from advisor.domain.calibration import Calibration
+from advisor.domain.measurement import Correction
 from advisor.domain.words import DataKind
 
 
@@ -71,6 +73,10 @@ class HardwareProfile(Frozen):
     platform: str = ""
     is_wsl: bool = False
     is_simulated: bool = False
+    calibration: Calibration | None = None
+    """What this machine was measured to reach; never on simulated hardware."""
+    corrections: tuple[Correction, ...] = ()
+    """What earlier runs on this machine say of its estimates; never on simulated hardware."""
 
 
 class ModelProfile(Frozen):
