@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from advisor.cli.parser import add_hardware_overrides
 
 if TYPE_CHECKING:
+    from advisor.domain.calibration import Calibration, DeviceRates
     from advisor.domain.profiles import GpuProfile, HardwareProfile
 
 SUMMARY = "what this machine is: GPUs (free and total memory), processor, RAM, disk"
@@ -17,17 +18,29 @@ SUMMARY = "what this machine is: GPUs (free and total memory), processor, RAM, d
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.add_argument("--run-dir", type=Path, metavar="DIR", help="show the disk that holds this folder")
+    parser.add_argument(
+        "--calibrate", action="store_true", help="measure this machine (about 10 seconds) and keep it for estimates"
+    )
     add_hardware_overrides(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    from advisor.cli.output import write, write_json
+    from advisor.cli.output import note, write, write_json
+    from advisor.probe.calibration import read_calibration
     from advisor.probe.hardware import probe_hardware, simulate
 
     profile = probe_hardware(args.run_dir)
     if args.gpu or args.no_gpu or args.ram is not None:
         gpus = [(gpu.name, gpu.memory_gib, gpu.count) for gpu in args.gpu] if args.gpu else None
         profile = simulate(profile, gpus, args.ram, args.no_gpu)
+    if args.calibrate:
+        from advisor.runs.calibrate import calibrate
+
+        note("measuring this machine: about 10 seconds, longer when it is busy")
+        found: Calibration | None = calibrate(profile, args.run_dir)
+    else:
+        found = read_calibration(profile)
+    profile = profile.model_copy(update={"calibration": found})
     if args.json:
         write_json(as_json(profile))
     else:
@@ -51,6 +64,7 @@ def as_json(profile: HardwareProfile) -> dict[str, Any]:
         "is_wsl": profile.is_wsl,
         "is_simulated": profile.is_simulated,
         "notes": list(profile.notes),
+        "calibration": profile.calibration.model_dump(mode="json", by_alias=True) if profile.calibration else None,
     }
 
 
@@ -87,7 +101,34 @@ def as_text(profile: HardwareProfile) -> str:
     lines += [f"Disk    {_gib(profile.disk_gib)} free"]
     lines += [f"System  {profile.platform}{', under WSL' if profile.is_wsl else ''}"]
     lines += [f"Note    {note}" for note in profile.notes]
+    lines += _calibration_lines(profile.calibration) if not profile.is_simulated else []
     return "\n".join(lines) + "\n"
+
+
+def _calibration_lines(found: Calibration | None) -> list[str]:
+    if found is None:
+        return ["Speed   not measured: advisor hardware --calibrate"]
+    lines = [line for device in (found.cpu, *found.gpus) for line in _device_lines(device)]
+    if found.disk_write_mbs is not None:
+        lines.append(f"Speed   disk, writing: {found.disk_write_mbs:.0f} MB/s")
+    return lines
+
+
+def _device_lines(device: DeviceRates) -> list[str]:
+    from advisor.domain.calibration import NARROW, WIDE
+
+    lines = []
+    for name, rates in (("bf16", device.bf16), ("fp32", device.fp32)):
+        trains = (
+            f"training {_teraflops(rates.train_narrow)} at width {NARROW}, {_teraflops(rates.train_wide)} at {WIDE}"
+        )
+        multiplies = f"matrices {_teraflops(rates.matmul_narrow)} and {_teraflops(rates.matmul_wide)}"
+        lines.append(f"Speed   {device.name or 'CPU'}, {name}: {trains}; {multiplies}")
+    return [*lines, f"Speed   {device.name or 'CPU'}, copying memory: {device.copy_gbs:.1f} GB/s"]
+
+
+def _teraflops(value: float) -> str:
+    return f"{value:.3g} TFLOP/s"
 
 
 def _gpu_text(gpu: GpuProfile) -> str:

@@ -65,7 +65,9 @@ def store_calibration(profile: HardwareProfile, found: Calibration) -> Path | No
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         why = error.strerror or str(error)
-        raise AdvisorError(f"{folder}: cannot be made", why=why, hint="set XDG_CACHE_HOME", code=ExitCode.DISK) from None
+        raise AdvisorError(
+            f"{folder}: cannot be made", why=why, hint="set XDG_CACHE_HOME", code=ExitCode.DISK
+        ) from None
     path = folder / f"{identity(profile)}.json"
     write_whole(found.model_dump_json(by_alias=True) + "\n", str(path))
     return path
@@ -73,7 +75,7 @@ def store_calibration(profile: HardwareProfile, found: Calibration) -> Path | No
 
 @lru_cache(maxsize=1)
 def _torch_version() -> str:
-    """The installed version, empty without one. Found by its metadata's folder: importlib.metadata costs a start more."""
+    """The installed version, empty without one, by its metadata's folder: importlib.metadata would slow each start."""
     for place in sys.path:
         for found in Path(place or ".").glob("torch-*.dist-info"):
             return found.name.removeprefix("torch-").removesuffix(".dist-info")
@@ -82,9 +84,7 @@ def _torch_version() -> str:
 
 def _folder() -> Path | None:
     """None where there is no home."""
-    from platformdirs import user_cache_path
+    from advisor.files.folders import user_folder
 
-    try:
-        return user_cache_path("technique-advisor", appauthor=False) / "calibration"
-    except RuntimeError:
-        return None
+    root = user_folder("cache")
+    return None if root is None else root / "calibration"
