@@ -64,6 +64,8 @@ def _ask(state: Walk, question: Question) -> Walk | None:
                 return None
             case "b":
                 return state.back()
+            case "" if question.kind == "many":
+                return state.answer([])
             case "s" | "?" | "":
                 return state.skip()
             case _:

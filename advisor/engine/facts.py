@@ -17,6 +17,10 @@ from advisor.engine.machine import hardware_facts, serving_gpu
 
 SEQ_LEN = 1024
 """Tokens per example taken when nobody said: between the 512 and 2048 of the published tables."""
+TEMPLATE_TOKENS = 64
+"""What a chat template adds to a short conversation: roles, marks and a default system prompt."""
+LENGTH_STEP, LONGEST = 64, 4096
+"""Sequence lengths are rounded up to the step; longer examples are cut unless a length was given."""
 PARAMS_B = 7.0
 EXAMPLES = 1000
 """The lower end of "start with 1K-10K high-quality examples" (source 004, 3f)."""
@@ -185,7 +189,7 @@ def _data_facts(
         examples = defaults.take("data.examples", EXAMPLES, "the least that guides start from")
     if kind == "none":
         examples = 0
-    seq_len = said.seq_len or (min(data.tokens.p95, 4096) if data and data.tokens else None)
+    seq_len = said.seq_len or (_length_for(data.tokens.p95) if data and data.tokens else None)
     if seq_len is None:
         seq_len = defaults.take("data.seq_len", SEQ_LEN, "between the 512 and 2048 of published training tables")
     expands = "expand-knowledge" in goals or answers.static_choice == "embed"
@@ -198,8 +202,14 @@ def _data_facts(
         "data_kind": kind,
         "data_examples": examples,
         "data_tokens": tokens,
-        "data_seq_len": max(seq_len, 1),
+        "data_seq_len": seq_len,
     }
+
+
+def _length_for(longest: int) -> int:
+    """The sequence length that holds examples of `longest` tokens once they are written in the chat template."""
+    steps = -(-(longest + TEMPLATE_TOKENS) // LENGTH_STEP)
+    return min(steps * LENGTH_STEP, LONGEST)
 
 
 def _expected_kind(
