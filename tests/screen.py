@@ -5,6 +5,7 @@ It understands what Textual and rich send: cursor positions, erasing, colours (d
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import pty
@@ -18,7 +19,8 @@ import time
 from pathlib import Path
 
 SEQUENCE = re.compile(
-    r"\x1b\[([<>=?]?)([0-9;:]*)([A-Za-z@`])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[PX^_][^\x1b]*\x1b\\|\x1b[()][A-Z0-9]|\x1b."
+    r"\x1b\[([<>=?]?)([0-9;:]*)[ -/]*([@-~])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
+    r"|\x1b[PX^_][^\x1b]*\x1b\\|\x1b[()][A-Z0-9]|\x1b[^\[\]PX^_()]"
 )
 KEYS = {
     "enter": "\r",
@@ -122,6 +124,7 @@ class Terminal:
     ) -> None:
         self.grid = Grid(rows, columns)
         self.raw = b""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.attributes_before = termios.tcgetattr(slave)
@@ -148,7 +151,7 @@ class Terminal:
             if not data:
                 return
             self.raw += data
-            self.grid.feed(data.decode("utf-8", "replace"))
+            self.grid.feed(self._decoder.decode(data))
             seconds = 0.02
 
     def wait_for(self, text: str, seconds: float = 20.0) -> str:
