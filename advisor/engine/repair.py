@@ -26,7 +26,13 @@ class Repair:
 def repair(situation: Situation, order: Sequence[Part]) -> Repair | None:
     """The stack with one fault less; None when no change that is known lowers its cost."""
     before = tuple(part.technique for part in order)
-    stack = fix(situation, order) or _mended(situation, order)
+    known = {part.technique: part for part in order}
+
+    def cost(stack: tuple[str, ...]) -> int:
+        return total_cost(situation, [known.get(t) or part_of(situation.knowledge.technique(t)) for t in stack])
+
+    found = [stack for stack in (fix(situation, order), _mended(situation, order)) if stack is not None]
+    stack = min(found, key=cost, default=None)
     return Repair(stack, difference(before, stack)) if stack is not None else None
 
 

@@ -49,7 +49,7 @@ class FormField:
         try:
             return self._read(word)
         except ValueError:
-            raise AdvisorError(f"{self.name} takes {self.expects}; not {word!r}") from None
+            raise AdvisorError(f"{self.name}: {word!r} will not do", hint=self.expects) from None
 
     def _read(self, word: str) -> Any:
         match self.kind:
