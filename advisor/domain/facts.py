@@ -49,7 +49,7 @@ class Facts(Frozen):
     data_tokens: int | None = None
     data_seq_len: int | None = None
     data_row_tokens: int | None = None
-    """Tokens of an ordinary row (the median), chat template not counted; None: the data was not looked at."""
+    """Tokens of an ordinary row, chat template not counted; None: the data was not looked at."""
     train_micro_batch: int | None = None
     train_tokens_budget: int | None = None
 

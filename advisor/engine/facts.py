@@ -13,7 +13,7 @@ from advisor.domain.answers import Answers
 from advisor.domain.facts import Default, Facts
 from advisor.domain.knowledge import CatalogModel, Knowledge
 from advisor.domain.profiles import DataProfile, HardwareProfile, ModelProfile
-from advisor.engine.machine import hardware_facts, serving_gpu
+from advisor.engine.machine import hardware_facts, measured_facts, serving_gpu
 
 SEQ_LEN = 1024
 """Tokens per example taken when nobody said: between the 512 and 2048 of the published tables."""
@@ -73,6 +73,7 @@ def build_facts(
     }
     known |= _serve_facts(knowledge, answers, machine, defaults)
     known |= _choice_defaults(known, defaults)
+    known |= measured_facts(hardware, machine, known["model_shape"].hidden if known["model_shape"] else None)
     return Facts(**known, defaults=tuple(defaults.taken))
 
 

@@ -15,6 +15,13 @@ SMALL_GPU_GIB = 24.0
 """The GPU imagined where there is none: the largest common consumer card."""
 FEW_EXAMPLES = 50
 """Where prompting ends and training begins (see the rules)."""
+UNMEASURED: dict[str, Any] = {
+    **dict.fromkeys(
+        ("measured_tflops", "measured_tflops_fp32", "measured_bandwidth", "measured_disk_mbs", "calibration")
+    ),
+    "corrections": (),
+}
+"""What was measured on this machine says nothing of an imagined one."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,7 @@ def _memory(facts: Facts, is_feasible: bool) -> Iterator[Change]:
     if not facts.has_gpu:
         gib = SMALL_GPU_GIB
         update = {"has_gpu": True, "gpu_name": "GPU", "gpu_gib": gib, "gpu_total_gib": gib, "gpu_count": 1}
-        yield _change(facts, "hardware.gpus", [], [f"GPU, {gib:g} GiB"], **update)
+        yield _change(facts, "hardware.gpus", [], [f"GPU, {gib:g} GiB"], **update, **UNMEASURED)
         for factor in () if is_feasible else (2, 4):
             ram = (facts.ram_gib or 0.0) * factor
             yield _change(facts, "hardware.ram_gib", facts.ram_gib, ram, ram_gib=ram)
@@ -89,8 +96,15 @@ def _memory(facts: Facts, is_feasible: bool) -> Iterator[Change]:
             update = {"gpu_count": count, "gpu_total_gib": gib * count, **_served(facts, gib * count)}
             yield _change(facts, "hardware.gpus[0].count", facts.gpu_count, count, **update)
     if is_feasible:
-        none = {"has_gpu": False, "gpu_name": None, "gpu_gib": None, "gpu_count": 0, "gpu_total_gib": 0.0}
-        yield _change(facts, "hardware.gpus", [facts.gpu_name], [], **none, gpu_formats=(), gpu_capability=None)
+        none: dict[str, Any] = {
+            "has_gpu": False,
+            "gpu_name": None,
+            "gpu_gib": None,
+            "gpu_count": 0,
+            "gpu_total_gib": 0.0,
+        }
+        none |= {"gpu_formats": (), "gpu_capability": None, **UNMEASURED}
+        yield _change(facts, "hardware.gpus", [facts.gpu_name], [], **none)
 
 
 def _served(facts: Facts, total: float) -> dict[str, float]:

@@ -5,8 +5,10 @@ Free memory decides, not total, and per GPU: several of a kind are counted, neve
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+from advisor.domain.calibration import NARROW, WIDE, DtypeRates
 from advisor.domain.knowledge import Catalog, GpuSpec
 from advisor.domain.profiles import GpuProfile, HardwareProfile
 from advisor.engine.gpus import match
@@ -38,6 +40,38 @@ def hardware_facts(catalog: Catalog, hardware: HardwareProfile) -> dict[str, Any
         "gpu_tflops_bf16": (spec.tflops.get("bf16") or spec.tflops.get("fp16")) if spec else None,
         "gpu_formats": spec.formats if spec else (),
     }
+
+
+def measured_facts(hardware: HardwareProfile, machine: dict[str, Any], hidden: int | None) -> dict[str, Any]:
+    """What calibration and earlier runs say of this machine, for a model of that hidden width.
+
+    Simulated hardware has been measured by nobody.
+    """
+    if hardware.is_simulated:
+        return {}
+    facts: dict[str, Any] = {"corrections": hardware.corrections}
+    found = hardware.calibration
+    if found is None:
+        return facts
+    facts |= {"measured_bandwidth": found.cpu.copy_gbs, "measured_disk_mbs": found.disk_write_mbs}
+    facts["calibration"] = found.id
+    device = found.cpu
+    if machine.get("has_gpu"):
+        alike = [gpu for gpu in found.gpus if gpu.name == machine["gpu_name"]]
+        if not alike:
+            return facts
+        device = alike[0]
+    return facts | {
+        "measured_tflops": _rate(device.bf16, hidden or WIDE),
+        "measured_tflops_fp32": _rate(device.fp32, hidden or WIDE),
+    }
+
+
+def _rate(rates: DtypeRates, hidden: int) -> float:
+    """TFLOP/s of training at that width: between the two that were measured, by the logarithm of the width."""
+    share = math.log(hidden / NARROW) / math.log(WIDE / NARROW)
+    share = min(1.0, max(0.0, share))
+    return rates.train_narrow + share * (rates.train_wide - rates.train_narrow)
 
 
 def _free(gpu: GpuProfile) -> float:

@@ -8,13 +8,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from advisor.domain.architecture import ModelShape
-from advisor.domain.estimate import Estimate, EstimateLora, EstimateModel, EstimateQuant, EstimateRequest
+from advisor.domain.estimate import EstimateLora, EstimateModel, EstimateQuant, EstimateRequest
 from advisor.domain.facts import Facts
-from advisor.engine.estimate import estimate
+from advisor.domain.measurement import Correction
+from advisor.engine.estimate import effective_method, estimate, shape_of
+from advisor.engine.estimate.corrections import corrected, correction_of
+from advisor.engine.estimate.host import host_memory
 from advisor.engine.estimate.shapes import shape_from_params
+from advisor.engine.estimate.workload import precision_of
+from advisor.engine.schedule import EFFECTIVE_BATCH
 
 COMFORT = 0.80
 """Share of the free memory above which a fit is tight: fragmentation and a longer batch take the rest."""
@@ -101,8 +106,8 @@ class Ladder:
     """Tries configurations of one situation; remembers every estimate, since flips ask the same ones again."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[Any, ...], tuple[Estimate, ModelShape | None]] = {}
-        """By the identity of the shape, which is kept beside the estimate so that it stays unique."""
+        self._known: dict[tuple[Any, ...], tuple[Need, ModelShape | None, tuple[Correction, ...]]] = {}
+        """By the identity of shape and corrections, which are kept beside the need so that it stays unique."""
 
     def fit(self, method: str, facts: Facts) -> Fit:
         """The configuration in which `method` trains on these facts. Memory that is not known does not limit."""
@@ -124,11 +129,11 @@ class Ladder:
         return replace(chosen, is_tight=self._is_tight(method, facts, free), measures=measures)
 
     def _try(self, method: str, facts: Facts, rung: Rung, free: float) -> Fit:
-        found = self._estimate(method, facts, rung)
-        peak = found.peak_gib.expected
+        needed = self._need(method, facts, rung)
+        peak = needed.peak_gib
         if rung.offload:
-            has_room = facts.ram_gib is not None and found.terms.weights * rung.gpus <= facts.ram_gib * RAM_SHARE
-            peak -= found.terms.weights if has_room else 0.0
+            has_room = facts.ram_gib is not None and needed.weights_gib * rung.gpus <= facts.ram_gib * RAM_SHARE
+            peak -= needed.weights_gib if has_room else 0.0
         return Fit(rung, peak, free, peak <= free)
 
     def _is_tight(self, method: str, facts: Facts, free: float) -> bool:
@@ -138,24 +143,44 @@ class Ladder:
         """
         batch, seq_len = facts.train_micro_batch, facts.data_seq_len or SHORTER
         if batch is not None:
-            plain = self._estimate(method, facts, Rung(batch, seq_len)).peak_gib.expected
+            plain = self._need(method, facts, Rung(batch, seq_len)).peak_gib
             if plain <= GIVEN_COMFORT * free:
                 return False
         comfort = COMFORT if batch is None else GIVEN_CHECKPOINTED
         lean = Rung(batch or 1, seq_len, gradient_checkpointing=True)
-        if self._estimate(method, facts, lean).peak_gib.expected <= comfort * free:
+        if self._need(method, facts, lean).peak_gib <= comfort * free:
             return False
         if facts.gpu_count > 1:
             shared = replace(lean, sharding="fsdp", gpus=facts.gpu_count)
-            return self._estimate(method, facts, shared).peak_gib.expected > comfort * free
+            return self._need(method, facts, shared).peak_gib > comfort * free
         return True
 
-    def _estimate(self, method: str, facts: Facts, rung: Rung) -> Estimate:
-        shape = facts.model_shape
-        key = (method, id(shape), facts.model_quantized, facts.teacher_params_b, facts.has_gpu, rung)
+    def _need(self, method: str, facts: Facts, rung: Rung) -> Need:
+        shape, taught = facts.model_shape, facts.corrections
+        key = (method, id(shape), id(taught), facts.model_quantized, facts.teacher_params_b, facts.has_gpu, rung)
         if key not in self._known:
-            self._known[key] = (estimate(request(method, facts, rung)), shape)
+            self._known[key] = (need(method, facts, rung), shape, taught)
         return self._known[key][0]
+
+
+class Need(NamedTuple):
+    """GiB that decide whether a configuration fits: of one GPU, or of RAM where there is none."""
+
+    peak_gib: float
+    weights_gib: float
+
+
+def need(method: str, facts: Facts, rung: Rung) -> Need:
+    """The memory of a training in one configuration: the figure that its step's estimate shows."""
+    asked = request(method, facts, rung)
+    found = estimate(asked)
+    if facts.has_gpu:
+        peak = corrected(found.peak_gib, correction_of(facts, "gpu_gib", method))
+    else:
+        traits, _ = effective_method(asked)
+        host = host_memory(shape_of(asked), asked, traits, facts, found)
+        peak = corrected(host, correction_of(facts, "ram_gib", method))
+    return Need(peak.expected, found.terms.weights)
 
 
 def request(method: str, facts: Facts, rung: Rung) -> EstimateRequest:
@@ -168,8 +193,9 @@ def request(method: str, facts: Facts, rung: Rung) -> EstimateRequest:
         shape=shape or facts.model_shape,
         teacher=teacher,
         method=method,
-        precision="bf16" if facts.has_gpu or "avx512_bf16" in facts.cpu_features else "fp32",
+        precision=precision_of(facts, {}),
         micro_batch=rung.micro_batch,
+        accumulation=1 if facts.has_gpu else max(1, EFFECTIVE_BATCH // rung.micro_batch),
         seq_len=rung.seq_len,
         gradient_checkpointing=rung.gradient_checkpointing,
         optimizer=rung.optimizer,

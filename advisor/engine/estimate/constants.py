@@ -112,6 +112,10 @@ TEACHER_TEMPERATURE_COPIES = 2
 RESERVED_CACHE = 2048
 """Tokens of keys and values that some runtimes set aside at the start (AutoAWQ's fused modules, litgpt's cache)."""
 
+FORMULAS = 1
+"""Version of memory and time formulas, counted up when their answers change: measurements of the steps that older
+ones predicted no longer correct them."""
+
 # -- time --------------------------------------------------------------------------------------------------------------
 
 TRAIN_UTILISATION = 0.35
@@ -121,18 +125,28 @@ SMALL_UTILISATION = 0.15
 """The same where a micro batch holds fewer tokens than `SATURATING_TOKENS`."""
 SATURATING_TOKENS = 4096
 """Tokens of a micro batch from which large matrices fill a data-centre GPU."""
-DECODE_UTILISATION = 0.6
-"""Share of the memory bandwidth that token-by-token decoding reaches (weights are read once per token)."""
 QLORA_SLOWDOWN = 1.35
 """Dequantizing 4-bit weights in each pass: 1.3 to 1.6 in litgpt's resource tables."""
-DEFAULT_GPU_TFLOPS, DEFAULT_GPU_BANDWIDTH = 150.0, 900.0
-"""Dense bf16 TFLOP/s and GB/s of a GPU nobody named: an RTX 4090 or A10-class card."""
-CPU_GFLOPS_PER_CORE, CPU_BANDWIDTH = 15.0, 20.0
-"""GFLOP/s that fp32 training of a small model reaches per core, and GB/s of memory, on a server CPU with AVX2: rough
-figures (5 per core measured here while two cores were shared by several programs); a calibration replaces them."""
+DEFAULT_GPU_TFLOPS = 150.0
+"""Dense bf16 TFLOP/s of a GPU nobody named: an RTX 4090 or A10-class card."""
+CPU_BF16_GFLOPS: dict[str, float] = {"amx_bf16": 100.0, "avx512_bf16": 40.0, "bf16": 40.0}
+"""GFLOP/s per core that training a small model in bf16 reaches, by processor flag, the best first. AMX: LoRA on
+SmolLM2-135M ran at 250 to 730 tokens/s on two quiet cores, which is 70 to 200 per core; the others have twice the
+multiply-adds per cycle of AVX-512 in fp32. A calibration replaces them."""
+CPU_FP32_GFLOPS: dict[str, float] = {"avx512f": 20.0}
+"""The same in fp32; a bf16 linear layer was about 7 times as fast as this on AMX cores."""
+CPU_GFLOPS_PER_CORE = 15.0
+"""The same for every other processor: AVX2 or NEON."""
+CPU_BANDWIDTH = 10.0
+"""GB/s of copying memory, read and written bytes counted, on a machine nobody measured (desktop and shared server)."""
 TIME_SPREAD = (0.6, 1.8)
 """Low and high factor of a duration that rests on a catalogue's rates; half as wide on measured ones."""
 STEP_OVERHEAD_SECONDS = 20.0
 """Starting a process, importing torch and reading a model (measured here, two cores)."""
+TEMPLATE_TOKENS = 32
+"""Tokens that a chat template adds to a question and its answer: role marks, end marks, a default system prompt
+(36 with SmolLM2's and 30 with Qwen2.5's, about 15 without a system prompt)."""
+WEIGHT_PASSES = 8
+"""Times that a step which only rewrites weights reads or writes them in fp32: cast, work, round, cast back."""
 DISK_MB_S = 400.0
 """MB/s of reading and writing safetensors on an ordinary disk."""

@@ -5,18 +5,22 @@ Called hundreds of times while a stack is put together: arithmetic only, well un
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from advisor.domain.estimate import Quality, Range, StepEstimate
+from advisor.domain.estimate import Basis, Quality, Range, StepEstimate
 from advisor.domain.facts import Facts
+from advisor.domain.measurement import Correction, Quantity
 from advisor.domain.technique import Technique
 from advisor.domain.words import Family
 from advisor.engine.estimate import constants as c
 from advisor.engine.estimate import effective_method, estimate
+from advisor.engine.estimate.corrections import corrected, correction_of, note_of
 from advisor.engine.estimate.duration import step_seconds
 from advisor.engine.estimate.host import disk_space, host_memory
 from advisor.engine.estimate.quality import expected_quality
-from advisor.engine.estimate.workload import method_name, model_shape, request_of
+from advisor.engine.estimate.shapes import count_params
+from advisor.engine.estimate.workload import method_name, model_shape, request_of, training_tokens
 
 CHUNK_TOKENS, EMBEDDING_WIDTH = 256, 1024
 """Tokens of a chunk and width of its vector in a retrieval index: common values of embedding models."""
@@ -41,14 +45,46 @@ def estimate_step(technique: Technique, facts: Facts, config: dict[str, Any]) ->
     student = request.shape or shape
     runs_on_gpu = facts.has_gpu and method.work != "weights"  # merging and rounding stream through the host
     found = estimate(request) if runs_on_gpu or method.work == "train" else None
+    costs: dict[Quantity, Range] = {
+        "ram_gib": host_memory(student, request, method, facts, found),
+        "seconds": step_seconds(student, method, facts, config, request.seq_len),
+    }
+    if found and runs_on_gpu:
+        costs["gpu_gib"] = found.peak_gib
+    taken = _corrections(facts, method_word, technique.family, tuple(costs))
+    costs = {quantity: corrected(value, taken.get(quantity)) for quantity, value in costs.items()}
+    basis = Basis.model_construct(
+        version=c.FORMULAS,
+        method=method_word,
+        params=count_params(student),
+        tokens=training_tokens(facts, config)[0] if method.work == "train" else 0.0,
+        calibration=facts.calibration or "",
+        factors={str(quantity): each.ratio for quantity, each in taken.items()},
+        settings="",
+    )
     return StepEstimate.model_construct(
-        gpu_gib=found.peak_gib if found and runs_on_gpu else None,
-        ram_gib=host_memory(student, request, method, facts, found),
+        gpu_gib=costs.get("gpu_gib"),
+        ram_gib=costs["ram_gib"],
         disk_gib=disk_space(student, request, method, technique.produces, config),
-        seconds=step_seconds(student, method, facts, config, request.seq_len),
+        seconds=costs["seconds"],
         quality=quality,
         terms=found.terms if found else None,
+        notes=_notes(facts, taken.values()),
+        basis=basis,
     )
+
+
+def _corrections(
+    facts: Facts, method: str, family: Family, quantities: tuple[Quantity, ...]
+) -> dict[Quantity, Correction]:
+    """Those that apply. A method's time may follow its family's on this machine; memory is each method's own."""
+    found = {q: correction_of(facts, q, method, family if q == "seconds" else None) for q in quantities}
+    return {quantity: each for quantity, each in found.items() if each is not None}
+
+
+def _notes(facts: Facts, taken: Iterable[Correction]) -> tuple[str, ...]:
+    notes = ["time from the speed measured on this machine"] if facts.calibration is not None else []
+    return (*notes, *map(note_of, taken))
 
 
 def _index(facts: Facts, quality: Quality) -> StepEstimate:

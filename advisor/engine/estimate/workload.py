@@ -6,13 +6,14 @@ It decides nothing: a configuration says batch and length, or the facts do, or t
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from advisor.domain.architecture import ModelShape
 from advisor.domain.estimate import EstimateLora, EstimateQuant, EstimateRequest
 from advisor.domain.facts import Facts
 from advisor.domain.technique import Technique
 from advisor.domain.words import Family
+from advisor.engine.estimate.constants import TEMPLATE_TOKENS
 from advisor.engine.estimate.shapes import shape_from_params
 
 SEQ_LEN = 1024
@@ -97,20 +98,41 @@ def precision_of(facts: Facts, config: dict[str, Any]) -> Literal["bf16", "fp32"
     return "bf16" if facts.has_gpu or fast_cpu else "fp32"
 
 
-def training_tokens(facts: Facts, config: dict[str, Any]) -> tuple[float, float]:
-    """Tokens a training passes over, and the micro batch's tokens. Rows are taken as half their longest on average
-    (published instruction sets have a mean of a third to a half of their 95th percentile)."""
+class Batch(NamedTuple):
+    """Tokens of one micro-batch as they are computed, and of one of its sequences."""
+
+    tokens: float
+    length: float
+
+
+def training_tokens(facts: Facts, config: dict[str, Any]) -> tuple[float, Batch]:
+    """Tokens a training passes over, and its micro-batch."""
     seq_len = int(config.get("seq_len") or facts.data_seq_len or SEQ_LEN)
     micro_batch = int(config.get("micro_batch") or facts.train_micro_batch or 1)
+    length = row_length(facts, seq_len)
+    batch = Batch(micro_batch * length, length)
     if config.get("max_steps"):
-        each = micro_batch * int(config.get("accumulation") or 1) * seq_len
-        return float(config["max_steps"]) * each, float(micro_batch * seq_len)
-    is_text = facts.data_kind in ("text", "documents")
-    if is_text or facts.data_tokens:
+        return float(config["max_steps"]) * int(config.get("accumulation") or 1) * batch.tokens, batch
+    if facts.data_kind in ("text", "documents"):
         total = float(facts.train_tokens_budget or facts.data_tokens or EXAMPLES * seq_len)
+    elif facts.data_examples is None and facts.data_tokens:
+        total = float(facts.data_tokens)
     else:
-        total = (EXAMPLES if facts.data_examples is None else facts.data_examples) * seq_len * 0.5
-    return total * float(config.get("epochs", 1.0)), float(micro_batch * seq_len)
+        total = (EXAMPLES if facts.data_examples is None else facts.data_examples) * length
+    return total * float(config.get("epochs", 1.0)), batch
+
+
+def row_length(facts: Facts, seq_len: int) -> float:
+    """Tokens of a sequence as it is trained on: running text is cut into full windows; rows of like length share a
+    batch, so little is padded. Where nobody looked at the data, rows are taken as half their longest (published
+    instruction sets have a mean of a third to a half of their 95th percentile)."""
+    if facts.data_kind in ("text", "documents"):
+        return float(seq_len)
+    if facts.data_row_tokens is not None:
+        return float(min(seq_len, facts.data_row_tokens + TEMPLATE_TOKENS))
+    if facts.data_tokens and facts.data_examples:
+        return min(float(seq_len), facts.data_tokens / facts.data_examples)
+    return seq_len * 0.5
 
 
 @lru_cache(maxsize=256)
