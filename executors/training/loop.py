@@ -56,9 +56,7 @@ def train(training: Training, say: Say) -> Any:
     for attempt in range(RETRIES + 1):
         found = _newest(training, say)
         try:
-            trainer = training.build(micro, accumulation)
-            trainer.root, trainer.about = training.root, training.about
-            trainer.train(resume_from_checkpoint=str(found.folder) if found.folder else None)
+            trainer = _attempt(training, found, micro, accumulation)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -86,6 +84,14 @@ def train(training: Training, say: Say) -> Any:
         hint="set gradient_checkpointing: true, lower seq_len, use method qlora, or take a smaller model",
         code=ExitCode.OUT_OF_MEMORY,
     )
+
+
+def _attempt(training: Training, found: Found, micro_batch: int, accumulation: int) -> Any:
+    """One training from the checkpoint that was found, or from the start; its trainer."""
+    trainer = training.build(micro_batch, accumulation)
+    trainer.root, trainer.about = training.root, training.about
+    trainer.train(resume_from_checkpoint=str(found.folder) if found.folder else None)
+    return trainer
 
 
 def _newest(training: Training, say: Say) -> Found:
