@@ -194,7 +194,7 @@ def pair_lines(first: str, then: str, profile_id: str, entries: Sequence[Interac
 
 def _entry_lines(entry: Interaction, width: int) -> list[str]:
     distance = "however far apart" if entry.reach == "any" else "one right after the other"
-    lines = [f"{SYMBOLS[entry.verdict]} {entry.verdict}  [{distance}; acts on: {entry.acts_on}]"]
+    lines = wrapped("", f"{SYMBOLS[entry.verdict]} {entry.verdict}  [{distance}; acts on: {entry.acts_on}]", width)
     for title, names in (("first", entry.first_techniques), ("then", entry.then_techniques)):
         lines += wrapped(f"  {title}: ", ", ".join(names), width) if names else []
     lines += wrapped("  if: ", entry.condition, width) if entry.condition else []

@@ -41,9 +41,10 @@ class MatrixScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._knowledge: Knowledge = load_knowledge()
-        self._profile = self._knowledge.profiles[0].id
+        self._profile = ""
 
     def compose(self) -> ComposeResult:
+        self._profile = self.app.profile
         yield Header(icon="")
         yield HeatMap(self._matrix, lambda first, then: bool(disagreements_on(self._knowledge, first, then)))
         yield Static(id="legend", markup=False)
@@ -51,7 +52,7 @@ class MatrixScreen(Screen[None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        self._show_profile(self.app.profile)
+        self._show_profile(self._profile)
         self.query_one(HeatMap).focus()
 
     @property

@@ -1,0 +1,70 @@
+"""The matrix screen."""
+
+from __future__ import annotations
+
+import pytest
+
+from advisor.domain.words import Family
+from advisor.knowledge import load_knowledge
+from advisor.report.knowledge import Matrix
+from advisor.tui.app import AdvisorApp
+from advisor.tui.screens.matrix import MatrixScreen, PairScreen, cell_lines, summary_lines
+from advisor.tui.widgets.heat_map import HeatMap
+from advisor.tui.widgets.lines import with_titles
+
+
+def test_summary() -> None:
+    """A cell is summed up by its usual verdict, how many cases are narrower, and why; silence is said to be silence."""
+    matrix = Matrix(load_knowledge().profile("default"))
+    title, because = summary_lines(matrix.cell(Family.PRUNE, Family.FINETUNE))
+    assert title.startswith("prune, then finetune: ") and "narrower cases" in title
+    assert because == matrix.cell(Family.PRUNE, Family.FINETUNE).entries[-1].because
+    (silent,) = summary_lines(matrix.cell(Family.EXPORT, Family.EXPORT))
+    assert silent == "export, then export: this profile says nothing"
+
+
+def test_a_cell_in_full() -> None:
+    """Behind the entries of a pair stand the disagreements between sources that concern it."""
+    knowledge = load_knowledge()
+    cell = Matrix(knowledge.profile("default")).cell(Family.PRUNE, Family.QUANTIZE)
+    lines = cell_lines(knowledge, "default", cell, 78)
+    assert any(line.startswith("Sources disagree: ") for line in lines)
+    assert max(map(len, lines)) <= 78
+
+
+def test_titles() -> None:
+    """The first line and what stands above indented lines are titles; a summary is none."""
+    lines = ["Title", "", "A summary.", "", "When", "  - one", "  - two"]
+    assert [line for line, is_title in with_titles(lines) if is_title] == ["Title", "When"]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_every_cell_is_drawn(app: AdvisorApp, size: tuple[int, int]) -> None:
+    """All thirteen rows and columns are on the screen, each cell with its sign and marks, within the width."""
+    async with app.run_test(size=size) as pilot:
+        app.push_screen(MatrixScreen())
+        await pilot.pause()
+        drawn = app.screen.query_one(HeatMap).render().plain.splitlines()
+        matrix = Matrix(load_knowledge().profile("default"))
+        assert len(drawn) == 14 and max(map(len, drawn)) <= size[0]
+        for line, first in zip(drawn[1:], matrix.families, strict=True):
+            signs = [matrix.cell(first, then).symbol for then in matrix.families]
+            assert line.startswith(first.value)
+            assert [sign for sign in signs if sign] == [w.strip("▸?") for w in line[13:].replace("▸", " ").split()]
+
+
+async def test_the_cursor_stays_on_the_pair(app: AdvisorApp) -> None:
+    """Another profile keeps the pair under the cursor; at the edges the cursor stays."""
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.push_screen(MatrixScreen())
+        await pilot.pause()
+        heat_map = app.screen.query_one(HeatMap)
+        await pilot.press("up", "left")
+        assert heat_map.place == (0, 0)
+        families = list(heat_map._matrix.families)
+        heat_map.place = (families.index(Family.PRUNE), families.index(Family.QUANTIZE))
+        await pilot.press("p")
+        assert (heat_map.cell.first, heat_map.cell.then) == (Family.PRUNE, Family.QUANTIZE)
+        assert len(heat_map._matrix.families) == 5
+        await pilot.press("enter")
+        assert isinstance(app.screen, PairScreen)
