@@ -102,6 +102,8 @@ class Basis(Frozen):
     """Worked through; 0 where the work is not counted in tokens."""
     calibration: str = ""
     """Id of the calibration that the time rests on; empty: defaults."""
+    machine: str = ""
+    """Identity of the machine it was made for; empty: simulated, or not known."""
     factors: dict[str, float] = Field(default_factory=dict)
     """Quantity -> factor by which earlier runs corrected it: divided by it, the figure is the formula's own."""
     settings: str = ""

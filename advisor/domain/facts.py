@@ -37,6 +37,8 @@ class Facts(Frozen):
     model_quantized: str | None = None
     model_count: int = 1
     model_same_base: bool | None = None
+    model_variants: tuple[str, ...] = ()
+    """Hub ids or folders of the fine-tuned variants to combine; empty: not named."""
     model_shape: ModelShape | None = None
 
     teacher_id: str | None = None
@@ -50,6 +52,8 @@ class Facts(Frozen):
     data_seq_len: int | None = None
     data_row_tokens: int | None = None
     """Tokens of an ordinary row, chat template not counted; None: the data was not looked at."""
+    data_longest_row: int | None = None
+    """Tokens of the longest row, chat template not counted."""
     train_micro_batch: int | None = None
     train_tokens_budget: int | None = None
 
@@ -80,6 +84,8 @@ class Facts(Frozen):
     """MB/s of writing to disk that the calibration reached."""
     calibration: str | None = None
     """Id of that calibration."""
+    machine: str | None = None
+    """Identity of the machine; None: simulated."""
     corrections: tuple[Correction, ...] = ()
     """What earlier runs on this machine say of its estimates."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import hashlib
+import json
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -39,3 +41,18 @@ class Correction(Frozen):
     ratio: float = Field(gt=0)
     """Weighted median of measured over predicted, clamped."""
     runs: int = Field(ge=1)
+
+
+def settings_digest(config: dict[str, Any], model: str) -> str:
+    """Short digest of a step's configuration and model. Of paths only the name counts: a run makes them absolute."""
+    named = json.dumps(_named({**config, "model": {"path": model}}), sort_keys=True)
+    return hashlib.sha256(named.encode()).hexdigest()[:12]
+
+
+def _named(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: inner.rstrip("/").rsplit("/", 1)[-1] if key == "path" and isinstance(inner, str) else _named(inner)
+        for key, inner in value.items()
+    }

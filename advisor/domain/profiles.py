@@ -73,6 +73,8 @@ class HardwareProfile(Frozen):
     platform: str = ""
     is_wsl: bool = False
     is_simulated: bool = False
+    identity: str = ""
+    """Digest of what measured figures hold for; empty: not asked for, or simulated."""
     calibration: Calibration | None = None
     """What this machine was measured to reach; never on simulated hardware."""
     corrections: tuple[Correction, ...] = ()

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from advisor.domain.errors import AdvisorError
+from advisor.domain.estimate import StepEstimate
 from advisor.domain.facts import Facts
 from advisor.domain.knowledge import Knowledge
-from advisor.domain.plan import BASE, ArtifactRef, DataSpec, EvaluationSpec, Plan, Step
+from advisor.domain.measurement import settings_digest
+from advisor.domain.plan import BASE, MODELS, ArtifactRef, DataSpec, EvaluationSpec, Plan, Step
 from advisor.domain.recommendation import Recommendation, StackEntry
 from advisor.domain.technique import Technique
-from advisor.domain.words import ArtifactKind, DataKind, Family
+from advisor.domain.words import ActsOn, ArtifactKind, DataKind, Family
 from advisor.engine import serving
 from advisor.engine.parts import ModelState, Part, after, part_of, start_state, why_not_after
 from advisor.engine.schedule import schedule
@@ -73,6 +75,7 @@ def compile_plan(recommendation: Recommendation, knowledge: Knowledge, facts: Fa
     return Plan(
         name=_name(model, chain.steps),
         model=ArtifactRef(kind=start_state(facts).kind, path=facts.model_id or model),
+        models=_variants(facts),
         steps=tuple(chain.steps),
         evaluation=_evaluation(facts),
         notes=tuple(chain.notes),
@@ -81,7 +84,7 @@ def compile_plan(recommendation: Recommendation, knowledge: Knowledge, facts: Fa
 
 def _compile(entry: StackEntry, technique: Technique, facts: Facts, chain: _Chain) -> None:
     part = part_of(technique, entry.config, entry.acts_on)
-    why_not = _why_not(entry, technique, facts)
+    why_not = _why_not(entry, technique, facts) or _why_no_merge(part, facts, chain)
     if why_not:
         chain.notes.append(f"{technique.name} ({technique.id}) is not run here: {why_not}")
         return
@@ -92,19 +95,27 @@ def _compile(entry: StackEntry, technique: Technique, facts: Facts, chain: _Chai
     if following is None:
         why = why_not_after(chain.state, part)
         raise AdvisorError(f"the chain breaks at {technique.id}", why=why, hint="reorder the stack")
-    number = len(chain.steps) + 1
+    number, config = len(chain.steps) + 1, _config(entry, technique, facts)
     step = Step(
         number=number,
         technique=technique.id,
         family=technique.family,
         executor=str(technique.executor),
-        config=_config(entry, technique, facts),
-        inputs=_inputs(part, chain),
+        config=config,
+        inputs=_inputs(part, facts, chain),
         produces=part.produces or following.kind,
-        estimate=entry.estimate,
-        max_regression=_gate(entry, technique),
+        estimate=_for_settings(entry.estimate, config, facts),
+        max_regression=None if _merges_variants(part) else _gate(entry, technique),
     )
     chain.add(step, following)
+
+
+def _for_settings(found: StepEstimate, config: dict[str, Any], facts: Facts) -> StepEstimate:
+    """The estimate, marked with what it was made for: an edited step is not what was predicted."""
+    if found.basis is None:
+        return found
+    digest = settings_digest(config, facts.model_id or facts.model_path or "")
+    return found.model_copy(update={"basis": found.basis.model_copy(update={"settings": digest})})
 
 
 def _why_not(entry: StackEntry, technique: Technique, facts: Facts) -> str:
@@ -125,7 +136,27 @@ def _why_not(entry: StackEntry, technique: Technique, facts: Facts) -> str:
     return ""
 
 
-def _inputs(part: Part, chain: _Chain) -> dict[str, str]:
+def _merges_variants(part: Part) -> bool:
+    return part.family is Family.MERGE and part.acts_on is ActsOn.MERGED
+
+
+def _variants(facts: Facts) -> tuple[ArtifactRef, ...]:
+    return tuple(ArtifactRef(kind=ArtifactKind.CAUSAL_LM, path=path) for path in facts.model_variants)
+
+
+def _why_no_merge(part: Part, facts: Facts, chain: _Chain) -> str:
+    """Why the variants cannot be merged at this place; empty when they can, and for any other step."""
+    if not _merges_variants(part):
+        return ""
+    if not facts.model_variants:
+        return "the models to merge are not named; list their folders or hub ids in model.variants."
+    return "" if chain.model == BASE else "the variants are merged before anything else is done to the model."
+
+
+def _inputs(part: Part, facts: Facts, chain: _Chain) -> dict[str, str]:
+    if _merges_variants(part):
+        origins = [f"{MODELS}{number}" for number in range(len(facts.model_variants))]
+        return {"model": chain.model, **{origin: origin for origin in origins}}
     inputs = {"model": chain.model}
     if chain.adapter is not None:
         inputs["adapter"] = chain.adapter

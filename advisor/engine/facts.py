@@ -135,6 +135,7 @@ def _model_facts(
         "model_quantized": _quantized(said.quantized or (model.quantized if model else None)),
         "model_count": said.count,
         "model_same_base": same_base,
+        "model_variants": said.variants,
         "model_shape": shape,
     }
 
@@ -204,7 +205,18 @@ def _data_facts(
         "data_examples": examples,
         "data_tokens": tokens,
         "data_seq_len": seq_len,
+        "data_row_tokens": _row_tokens(data),
+        "data_longest_row": data.tokens.max if data and data.tokens else None,
     }
+
+
+def _row_tokens(data: DataProfile | None) -> int | None:
+    """Tokens of an ordinary row: the mean where total and rows are known, since that is what a pass works through."""
+    if data is None or data.tokens is None:
+        return None
+    if data.tokens_total and data.rows:
+        return max(1, round(data.tokens_total / data.rows))
+    return data.tokens.p50
 
 
 def _length_for(longest: int) -> int:

@@ -17,7 +17,7 @@ FEW_EXAMPLES = 50
 """Where prompting ends and training begins (see the rules)."""
 UNMEASURED: dict[str, Any] = {
     **dict.fromkeys(
-        ("measured_tflops", "measured_tflops_fp32", "measured_bandwidth", "measured_disk_mbs", "calibration")
+        ("measured_tflops", "measured_tflops_fp32", "measured_bandwidth", "measured_disk_mbs", "calibration", "machine")
     ),
     "corrections": (),
 }

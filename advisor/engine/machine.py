@@ -49,7 +49,7 @@ def measured_facts(hardware: HardwareProfile, machine: dict[str, Any], hidden: i
     """
     if hardware.is_simulated:
         return {}
-    facts: dict[str, Any] = {"corrections": hardware.corrections}
+    facts: dict[str, Any] = {"corrections": hardware.corrections, "machine": hardware.identity or None}
     found = hardware.calibration
     if found is None:
         return facts

@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from advisor.domain.architecture import ModelShape
-from advisor.domain.estimate import EstimateLora, EstimateModel, EstimateQuant, EstimateRequest
+from advisor.domain.estimate import EstimateLora, EstimateModel, EstimateRequest
 from advisor.domain.facts import Facts
 from advisor.domain.measurement import Correction
 from advisor.engine.estimate import effective_method, estimate, shape_of
 from advisor.engine.estimate.corrections import corrected, correction_of
 from advisor.engine.estimate.host import host_memory
+from advisor.engine.estimate.precision import held_in
 from advisor.engine.estimate.shapes import shape_from_params
-from advisor.engine.estimate.workload import precision_of
+from advisor.engine.estimate.workload import longest_sequence, precision_of
 from advisor.engine.schedule import EFFECTIVE_BATCH
 
 COMFORT = 0.80
@@ -36,7 +37,7 @@ SHORTER = 512
 """Tokens per example tried last, when nobody said how long examples are."""
 RAM_SHARE = 0.85
 """Share of free RAM that a step may take; the rest is the system's and the data loader's."""
-_LORA, _NO_NAME, _NOT_QUANTIZED = EstimateLora(rank=16), EstimateModel(), EstimateQuant()
+_LORA, _NO_NAME = EstimateLora(rank=16), EstimateModel()
 """Made once: building defaults is most of the cost of a request."""
 STUDENT_SHARE = 0.5
 """Parameters of a distilled student against its teacher where nobody said."""
@@ -188,7 +189,7 @@ def request(method: str, facts: Facts, rung: Rung) -> EstimateRequest:
     shape, teacher = student_and_teacher(facts) if method.startswith(("distill", "on-policy")) else (None, None)
     return EstimateRequest.model_construct(
         model=_NO_NAME,
-        quant=_held_in(facts.model_quantized),
+        quant=held_in(facts.model_quantized),
         attention="flash" if facts.has_gpu else "sdpa",
         shape=shape or facts.model_shape,
         teacher=teacher,
@@ -196,7 +197,7 @@ def request(method: str, facts: Facts, rung: Rung) -> EstimateRequest:
         precision=precision_of(facts, {}),
         micro_batch=rung.micro_batch,
         accumulation=1 if facts.has_gpu else max(1, EFFECTIVE_BATCH // rung.micro_batch),
-        seq_len=rung.seq_len,
+        seq_len=longest_sequence(facts, rung.seq_len),
         gradient_checkpointing=rung.gradient_checkpointing,
         optimizer=rung.optimizer,
         lora=_LORA,
@@ -204,14 +205,6 @@ def request(method: str, facts: Facts, rung: Rung) -> EstimateRequest:
         sharding=rung.sharding,
         count="nvml" if facts.has_gpu else "allocated",
     )
-
-
-def _held_in(quantized: str | None) -> EstimateQuant:
-    """How the base is held while an adapter is trained: in 16 bits, or in the format it comes in."""
-    if quantized is None:
-        return _NOT_QUANTIZED
-    word = quantized.lower()
-    return EstimateQuant.model_construct(bits=8 if "8" in word else 4, type="none", double=False)
 
 
 def student_and_teacher(facts: Facts) -> tuple[ModelShape | None, ModelShape | None]:

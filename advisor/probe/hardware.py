@@ -56,7 +56,7 @@ def simulate(
 
     A simulated GPU is empty: all of its memory is free.
     """
-    change: dict[str, object] = {"is_simulated": True, "calibration": None, "corrections": ()}
+    change: dict[str, object] = {"is_simulated": True, "identity": "", "calibration": None, "corrections": ()}
     if no_gpu or gpus is not None:
         wanted = [] if no_gpu else [(name, gib) for name, gib, count in gpus or () for _ in range(count)]
         change["gpus"] = tuple(

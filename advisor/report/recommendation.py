@@ -115,7 +115,13 @@ def _stack(recommendation: Recommendation) -> list[Block]:
         "Figures are expected [low-high]."
     )
     name = f"Stack: {recommendation.pipeline}" if recommendation.pipeline else "Stack"
-    return [Heading(name), Table(columns, tuple(rows), frozenset({0})), Paragraph(total)]
+    return [Heading(name), Table(columns, tuple(rows), frozenset({0})), Paragraph(total), *_rests_on(recommendation)]
+
+
+def _rests_on(recommendation: Recommendation) -> list[Block]:
+    """What was measured on this machine and went into the estimates."""
+    noted = [(entry.technique, entry.estimate.notes) for entry in recommendation.stack if entry.estimate.notes]
+    return [Bullets(tuple(Bullet(f"{technique}: {'; '.join(notes)}.") for technique, notes in noted))] if noted else []
 
 
 def why_blocks(recommendation: Recommendation) -> list[Block]:

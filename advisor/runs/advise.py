@@ -68,7 +68,7 @@ def hardware_of(answers: Answers, overrides: Overrides) -> HardwareProfile:
     from advisor.probe.hardware import probe_hardware, simulate
 
     said = answers.hardware
-    profile = probe_hardware()
+    profile = experienced(probe_hardware())
     if said is not None and said.gpus is not None and not overrides.gpus and not overrides.no_gpu:
         gpus = tuple((g.name, g.memory_gib, g.count) for g in said.gpus)
         profile = simulate(profile, gpus=gpus, no_gpu=not gpus, ram_gib=said.ram_gib)
@@ -80,6 +80,17 @@ def hardware_of(answers: Answers, overrides: Overrides) -> HardwareProfile:
     if said is not None and said.disk_gib is not None:
         profile = profile.model_copy(update={"disk_gib": said.disk_gib})
     return profile
+
+
+def experienced(profile: HardwareProfile) -> HardwareProfile:
+    """The machine with its calibration and what earlier runs on it say of estimates."""
+    from advisor.probe.calibration import identity, read_calibration
+    from advisor.runs.measurements import corrections, read_measurements
+
+    machine, calibration = identity(profile), read_calibration(profile)
+    found = read_measurements()
+    taught = corrections(found, machine, calibration.id if calibration else "") if found else ()
+    return profile.model_copy(update={"identity": machine, "calibration": calibration, "corrections": taught})
 
 
 def model_of(answers: Answers, knowledge: Knowledge) -> ModelProfile | None:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from advisor.domain.errors import Diagnostic
 from advisor.domain.plan import Plan, Step
-from advisor.domain.run import Evaluation, RunState, StepState
+from advisor.domain.run import Evaluation, Run, RunState, StepState
 from advisor.domain.run_report import Prediction, RunReport, StepReport
 from advisor.runs.compare import compare
 from advisor.runs.places import PLAN
@@ -20,7 +20,7 @@ from advisor.runs.state import load_state
 
 EVALUATION = "evaluation.json"
 BASELINE = "00-baseline"
-MARKDOWN, JSON = "report.md", "report.json"
+MARKDOWN, JSON, RECORD = "report.md", "report.json", "run.json"
 _SAMPLES = 3
 
 
@@ -71,14 +71,32 @@ def read_evaluation(run_dir: Path, step_folder: str) -> Evaluation | None:
 
 
 def write_report(run_dir: Path) -> RunReport:
-    """Compute the report and write `report.md` and `report.json` beside the plan. Raises AdvisorError (6)."""
+    """Compute the report and write `report.md` and `report.json` beside the plan. Raises AdvisorError (6).
+
+    What the finished steps cost is remembered for later estimates on this machine.
+    """
     from advisor.files.writing import write_whole
     from advisor.report.run import render_run
 
     found = run_report(run_dir)
+    _remember(run_dir)
     for name, form in ((MARKDOWN, "markdown"), (JSON, "json")):
         write_whole(render_run(found, form), str(run_dir / name))
     return found
+
+
+def _remember(run_dir: Path) -> None:
+    from advisor.files import read_plan
+    from advisor.probe.calibration import identity
+    from advisor.probe.hardware import probe_hardware
+    from advisor.runs.measurements import remember
+
+    try:
+        record = Run.model_validate_json((run_dir / RECORD).read_bytes())
+    except (OSError, ValidationError):
+        return
+    state = load_state(run_dir)
+    remember(read_plan(str(run_dir / PLAN)), state, record.created, identity(probe_hardware()))
 
 
 def _step_report(

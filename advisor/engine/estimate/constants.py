@@ -96,7 +96,8 @@ TORCH_RSS = 0.65
 the weights), measured here with CPU wheels."""
 HEAP_FRAGMENTATION = 1.5
 """Resident over allocated for what a training step allocates and frees on a CPU: glibc keeps blocks below 32 MiB in a
-heap full of holes. 1.3 to 1.6 measured here; 1.0 with `MALLOC_MMAP_THRESHOLD_=131072`."""
+heap full of holes. 1.3 to 1.6 measured here. `MALLOC_MMAP_THRESHOLD_=131072` brings it to 1.0 and costs two thirds more
+processor time (every block is mapped and cleared anew), so workers run without it."""
 CUDA_HOST_RSS = 2.0
 """GiB of host memory more once CUDA is initialised: pinned buffers and library images."""
 
@@ -143,9 +144,11 @@ TIME_SPREAD = (0.6, 1.8)
 """Low and high factor of a duration that rests on a catalogue's rates; half as wide on measured ones."""
 STEP_OVERHEAD_SECONDS = 20.0
 """Starting a process, importing torch and reading a model (measured here, two cores)."""
-TEMPLATE_TOKENS = 32
+USUAL_TEMPLATE_TOKENS = 32
 """Tokens that a chat template adds to a question and its answer: role marks, end marks, a default system prompt
 (36 with SmolLM2's and 30 with Qwen2.5's, about 15 without a system prompt)."""
+LARGEST_TEMPLATE_TOKENS = 64
+"""The same at most: memory is counted with it."""
 WEIGHT_PASSES = 8
 """Times that a step which only rewrites weights reads or writes them in fp32: cast, work, round, cast back."""
 DISK_MB_S = 400.0

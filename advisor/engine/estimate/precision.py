@@ -44,7 +44,13 @@ def sizes_of(request: EstimateRequest, method: Method) -> Sizes:
     return Sizes(2, 2, 2, 2, 2, 4, 0, False)
 
 
+_PLAIN, _EIGHT, _FOUR = (EstimateQuant(bits=bits, type="none") for bits in (16, 8, 4))
 _FLOATS = frozenset(("none", "bf16", "fp16", "fp32", "float16", "bfloat16"))
+
+
+def held_in(quantized: str | None) -> EstimateQuant:
+    """How a base that comes in the format `quantized` is held while an adapter is trained; None is 16 bits."""
+    return _PLAIN if quantized is None else _EIGHT if "8" in quantized else _FOUR
 
 
 def is_quantized(quant: EstimateQuant, method: Method) -> bool:

@@ -59,6 +59,7 @@ def estimate_step(technique: Technique, facts: Facts, config: dict[str, Any]) ->
         params=count_params(student),
         tokens=training_tokens(facts, config)[0] if method.work == "train" else 0.0,
         calibration=facts.calibration or "",
+        machine=facts.machine or "",
         factors={str(quantity): each.ratio for quantity, each in taken.items()},
         settings="",
     )

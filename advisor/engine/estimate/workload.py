@@ -9,11 +9,12 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from advisor.domain.architecture import ModelShape
-from advisor.domain.estimate import EstimateLora, EstimateQuant, EstimateRequest
+from advisor.domain.estimate import EstimateLora, EstimateRequest
 from advisor.domain.facts import Facts
 from advisor.domain.technique import Technique
 from advisor.domain.words import Family
-from advisor.engine.estimate.constants import TEMPLATE_TOKENS
+from advisor.engine.estimate.constants import LARGEST_TEMPLATE_TOKENS, USUAL_TEMPLATE_TOKENS
+from advisor.engine.estimate.precision import held_in
 from advisor.engine.estimate.shapes import shape_from_params
 
 SEQ_LEN = 1024
@@ -75,10 +76,10 @@ def request_of(method: str, shape: ModelShape, facts: Facts, config: dict[str, A
         teacher=teacher,
         method=method,
         precision=precision_of(facts, config),
-        quant=EstimateQuant.model_construct(bits=16, type="none", double=False),
+        quant=held_in(facts.model_quantized),
         micro_batch=int(config.get("micro_batch") or facts.train_micro_batch or 1),
         accumulation=int(config.get("accumulation") or 1),
-        seq_len=int(config.get("seq_len") or facts.data_seq_len or SEQ_LEN),
+        seq_len=longest_sequence(facts, int(config.get("seq_len") or facts.data_seq_len or SEQ_LEN)),
         gradient_checkpointing=bool(config.get("gradient_checkpointing", facts.has_gpu)),
         optimizer=str(config.get("optimizer", "adamw")),
         lora=_lora(int(config.get("rank", 16)), _targets(config.get("targets", "all-linear"))),
@@ -96,6 +97,13 @@ def precision_of(facts: Facts, config: dict[str, Any]) -> Literal["bf16", "fp32"
         return "fp32" if wanted == "fp32" else "bf16"
     fast_cpu = any(flag in facts.cpu_features for flag in ("amx_bf16", "avx512_bf16", "bf16"))
     return "bf16" if facts.has_gpu or fast_cpu else "fp32"
+
+
+def longest_sequence(facts: Facts, seq_len: int) -> int:
+    """Tokens that the longest sequence of a batch has: no batch is padded beyond the longest row of the data."""
+    if facts.data_longest_row is None or facts.data_kind in ("text", "documents", "preferences"):
+        return seq_len
+    return min(seq_len, facts.data_longest_row + LARGEST_TEMPLATE_TOKENS)
 
 
 class Batch(NamedTuple):
@@ -129,7 +137,7 @@ def row_length(facts: Facts, seq_len: int) -> float:
     if facts.data_kind in ("text", "documents"):
         return float(seq_len)
     if facts.data_row_tokens is not None:
-        return float(min(seq_len, facts.data_row_tokens + TEMPLATE_TOKENS))
+        return float(min(seq_len, facts.data_row_tokens + USUAL_TEMPLATE_TOKENS))
     if facts.data_tokens and facts.data_examples:
         return min(float(seq_len), facts.data_tokens / facts.data_examples)
     return seq_len * 0.5
