@@ -88,6 +88,15 @@ def remove_leftovers(target: Path) -> None:
         shutil.rmtree(leftover)
 
 
+def sweep(folder: Path) -> None:
+    """Remove whatever interrupted writes left directly in `folder`. Nobody else may be writing there."""
+    for leftover in folder.glob("*.tmp-*"):
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
+
+
 def write_manifest(folder: Path, about: Manifest | None = None) -> Manifest:
     """Hash and sync every file of `folder`, then write and sync its manifest. Raises OSError."""
     files: dict[str, FileRecord] = {}

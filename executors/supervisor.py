@@ -19,6 +19,7 @@ from advisor.domain.errors import AdvisorError, ExitCode
 from advisor.domain.event import EVENT_VERSION
 from advisor.domain.plan import Plan
 from advisor.domain.run import Run
+from executors.artifact import sweep
 from executors.process.chain import Chain, End
 from executors.process.journal import FILE as EVENTS
 from executors.process.journal import Journal
@@ -82,6 +83,8 @@ def supervise(
                 hint="put it back, or go on all the same with --force",
                 code=ExitCode.REFUSED,
             )
+        for folder in (run_dir, *run_dir.glob("steps/*/")):
+            sweep(folder)
         write_record(run_dir, record)
         journal = Journal(run_dir / EVENTS)
         try:

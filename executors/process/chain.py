@@ -14,7 +14,7 @@ from typing import Any, Literal
 from advisor.domain.errors import AdvisorError, ExitCode
 from advisor.domain.plan import Step
 from advisor.domain.run import Evaluation
-from executors.artifact import read_manifest, remove_leftovers, verify, write_durably
+from executors.artifact import read_manifest, verify, write_durably
 from executors.process.child import Outcome, run_worker
 from executors.process.journal import Journal
 from executors.process.layout import MEASURED, Layout
@@ -134,9 +134,8 @@ class Chain:
         return replace(outcome, disk_gib=round(disk, 4))
 
     def _clear(self, step: Step, request: Request) -> None:
-        """Remove what a changed plan made worthless, and the leftovers of interrupted attempts."""
+        """Remove what a changed plan made worthless."""
         folder = self._layout.folder(step)
-        remove_leftovers(self._layout.artifact(step))
         if _identity_at(folder / WORK_REQUEST) != request.identity:
             for stale in (self._layout.scratch(step), self._layout.artifact(step)):
                 if stale.exists():

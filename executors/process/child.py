@@ -146,7 +146,7 @@ class _Worker:
 
     def _has_ended(self) -> bool:
         """True once it is a zombie: it still holds its group's number, so the group can be killed safely."""
-        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        return self._sampler.is_zombie()
 
     def _pass_on_stop(self) -> None:
         now = time.monotonic()

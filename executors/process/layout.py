@@ -86,8 +86,8 @@ class Layout:
         return Inputs(roles=given, seed=self.plan.seed, threads=self.record.threads, scratch=scratch)
 
     def _origin(self, origin: str) -> tuple[Input, Parent]:
-        if origin == BASE:
-            model = self.plan.model
+        model = self.plan.given(origin)
+        if model is not None:
             known = {source.path: source.sha256 for source in self.record.sources}
             sha256 = model.sha256 or _builtin_hash(model.path) or known.get(str(Path(model.path).absolute()), "")
             return Input(kind=model.kind, path=model.path), Parent(path=model.path, sha256=sha256)

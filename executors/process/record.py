@@ -69,7 +69,7 @@ def write_record(run_dir: Path, record: Run) -> None:
 
 def changes(before: Run, now: Run) -> list[str]:
     """What changed between two records and may change the result, one line each."""
-    found = [f"plan: {line}" for line in _differences(before.plan, now.plan)]
+    found = [f"plan: {line}" for line in _differences(_as_read_today(before.plan), now.plan)]
     if before.answers_sha256 != now.answers_sha256:
         found.append("answers.yaml has other contents")
     old = {source.path: source.sha256 for source in before.sources}
@@ -101,6 +101,14 @@ def installed_versions() -> dict[str, str]:
     return found
 
 
+def _as_read_today(plan: dict[str, Any]) -> dict[str, Any]:
+    """A plan recorded by an earlier version, with today's defaults for fields it did not know: not a change."""
+    try:
+        return Plan.model_validate(plan).model_dump(mode="json", by_alias=True)
+    except ValidationError:
+        return plan
+
+
 def _differences(before: Any, now: Any, place: str = "") -> Iterator[str]:
     if isinstance(before, dict) and isinstance(now, dict):
         for key in sorted({*before, *now}):
@@ -127,9 +135,10 @@ def _code_hash(package: str) -> str:
 
 
 def _outside_paths(plan: Plan) -> list[str]:
-    """Files and folders the plan reads: its model, and every `path` in a step's config."""
+    """Files and folders the plan reads: its models, and every `path` in a step's config."""
     configs = [plan.evaluation.config, *(step.config for step in plan.steps)]
-    named = [plan.model.path, *(text for config in configs for text in _paths_in(config))]
+    models = [plan.model.path, *(model.path for model in plan.models)]
+    named = [*models, *(text for config in configs for text in _paths_in(config))]
     return list(dict.fromkeys(text for text in named if ":" not in text and Path(text).exists()))
 
 

@@ -40,6 +40,12 @@ class Sampler:
             self.peak_gpu_gib = max(gpu, self.peak_gpu_gib or 0.0)
         return {"rss_gib": round(rss / GIB, 4), "gpu_gib": gpu, "cpu_percent": cpu, "gpu_percent": busy}
 
+    def is_zombie(self) -> bool:
+        """The process has ended and waits to be reaped by its parent."""
+        import psutil
+
+        return bool(self._process.status() == psutil.STATUS_ZOMBIE)
+
     def note_rss(self, gib: float) -> None:
         """Count a measured value towards the peak."""
         self.peak_rss_gib = round(max(gib, self.peak_rss_gib or 0.0), 4)

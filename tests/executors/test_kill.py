@@ -29,7 +29,7 @@ def test_killed_at_random_moments(tmp_path: Path, victim: str) -> None:
         while kills < ROUNDS and _run_and_kill(run, victim, rng.uniform(0.1, 1.5)):
             kills += 1
             assert_readable(run)
-        assert supervise(run)[0] == 0
+        assert supervise(run) == (0, "")
         assert_readable(run)
         assert [state_of(run, n) for n in (1, 2)] == [state_of(unbroken, n) for n in (1, 2)]
         assert processes_of(run) == []
@@ -74,7 +74,7 @@ def test_resume_right_after_the_kill(tmp_path: Path) -> None:
         wait_for(lambda: of_type(run, "step.progress"))
         supervisor.kill()
         supervisor.communicate()
-    assert supervise(run)[0] == 0
+    assert supervise(run) == (0, "")
 
 
 def test_killed_before_the_first_event(tmp_path: Path) -> None:
@@ -85,4 +85,4 @@ def test_killed_before_the_first_event(tmp_path: Path) -> None:
         time.sleep(delay)
         supervisor.kill()
         supervisor.communicate()
-    assert supervise(run)[0] == 0
+    assert supervise(run) == (0, "")
