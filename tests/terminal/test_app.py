@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 import time
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from advisor.runs.prepare import holder
+from advisor.runs.stop import stop
 from tests.screen import Terminal
 
 pytestmark = pytest.mark.terminal
@@ -41,16 +42,20 @@ def answers(tmp_path: Path, tiny_model: Path) -> Path:
     return file
 
 
+def places(folder: Path) -> dict[str, str]:
+    """Data and cache folders of the test's own."""
+    return {"XDG_DATA_HOME": str(folder / "data"), "XDG_CACHE_HOME": str(folder / "cache")}
+
+
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
     """The app on Home, with folders of its own."""
-    places = {"XDG_DATA_HOME": str(tmp_path / "data"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    opened = Terminal([*COMMAND, "--no-gpu"], environment=places, cwd=tmp_path)
+    opened = Terminal([*COMMAND, "--no-gpu"], environment=places(tmp_path), cwd=tmp_path)
     opened.wait_for("This machine")
     yield opened
     opened.close()
-    for folder in (tmp_path / "data").rglob("plan.yaml"):
-        os.system(f"{sys.executable} -m advisor stop {folder.parent} >/dev/null 2>&1")
+    for folder in runs(tmp_path):
+        stop(folder)
 
 
 def open_answers(terminal: Terminal, answers: Path) -> None:
@@ -110,7 +115,13 @@ def test_from_home_to_a_finished_run(terminal: Terminal, answers: Path, tmp_path
         assert f"{word}" in screen
     terminal.press("v")
     terminal.wait_for("Before and after")
-    terminal.press("escape", "escape", "escape", "q")
+    terminal.press("escape")
+    terminal.wait_for("measured")
+    terminal.press("escape")
+    terminal.wait_for("Peak")
+    terminal.press("escape")
+    terminal.wait_for("This machine")
+    terminal.press("q")
     assert terminal.wait_end() == 0
     assert terminal.is_restored()
     (run,) = runs(tmp_path)
@@ -122,18 +133,31 @@ def test_from_home_to_a_finished_run(terminal: Terminal, answers: Path, tmp_path
 def test_a_signal_leaves_the_terminal_restored_and_the_run_alive(
     terminal: Terminal, answers: Path, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
-    """The app ends with the shell's code and gives the terminal back; the run goes on to its end by itself."""
+    """The app ends with the shell's code and gives the terminal back; the run goes on, and a new app shows it."""
     open_answers(terminal, answers)
     terminal.press("r")
-    terminal.wait_for("baseline", seconds=30)
+    terminal.wait_for("baseline", seconds=60)
     terminal.send_signal(number)
     assert terminal.wait_end() == code
     assert terminal.is_restored()
     (run,) = runs(tmp_path)
-    deadline = time.monotonic() + 240
-    while "run.finished" not in (run / "events.jsonl").read_text() and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert '"status":"done"' in (run / "events.jsonl").read_text().splitlines()[-1].replace(" ", "")
+    seen = (run / "events.jsonl").stat().st_size
+    deadline = time.monotonic() + 60
+    while (run / "events.jsonl").stat().st_size == seen and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert holder(run) is not None and (run / "events.jsonl").stat().st_size > seen
+    again = Terminal([*COMMAND, "--no-gpu"], environment=places(tmp_path), cwd=tmp_path)
+    try:
+        again.wait_for("running")
+        again.press("h")
+        again.wait_for("history")
+        again.press("enter")
+        again.wait_for("measured")
+        again.press("s")
+        again.wait_for("Stopped", seconds=30)
+    finally:
+        again.close()
+    assert holder(run) is None
 
 
 def test_a_resize_in_the_middle_keeps_everything(terminal: Terminal) -> None:
