@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from advisor.domain.base import Frozen
 from advisor.domain.words import DataKind, Goal, Need
@@ -21,7 +21,10 @@ ServeTarget = Literal["gpu", "cpu", "edge", "api"]
 
 
 class ModelAnswer(Frozen):
-    """The model to work on. `count` above 1: that many fine-tuned variants are to be combined."""
+    """The model to work on. `count` above 1: that many fine-tuned variants of it are to be combined.
+
+    `variants` names them (hub ids or folders), and `id` then is the model they were trained from.
+    """
 
     id: str | None = None
     params_b: float | None = Field(default=None, gt=0, le=100_000)
@@ -29,6 +32,19 @@ class ModelAnswer(Frozen):
     quantized: str | None = None
     count: int = Field(default=1, ge=1, le=1000)
     same_base: bool | None = None
+    variants: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _count_variants(cls, value: object) -> object:
+        if not isinstance(value, dict) or not isinstance(value.get("variants"), list | tuple) or not value["variants"]:
+            return value
+        named = len(value["variants"])
+        if value.get("count", named) != named:
+            raise ValueError(f"count is {value['count']}, and {named} variants are named; leave count out")
+        if value.get("id") is None:
+            raise ValueError("variants are named, but not the model they were trained from: say it in id")
+        return {**value, "count": named}
 
 
 class TeacherAnswer(Frozen):

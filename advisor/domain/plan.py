@@ -12,12 +12,16 @@ from advisor.domain.words import ArtifactKind, DataKind, Family
 
 BASE = "base"
 """The origin of an input that is the plan's own model."""
+MODELS = "models."
+"""Start of the origin of an input that is one of the plan's further models: `models.0`, `models.1`, ..."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,79}$")]
 """A word that may name a folder: a plan is untrusted, so nothing in it can leave the run's folder."""
 Module = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$", max_length=120)]
 """A dotted module name below `executors`."""
-Origin = Annotated[str, StringConstraints(pattern=r"^(base|[1-9][0-9]{0,3})$"), Field(coerce_numbers_to_str=True)]
+Origin = Annotated[
+    str, StringConstraints(pattern=r"^(base|models\.[0-9]{1,3}|[1-9][0-9]{0,3})$"), Field(coerce_numbers_to_str=True)
+]
 
 
 class DataSpec(Frozen):
@@ -50,7 +54,8 @@ class Step(Frozen):
     config: dict[str, Any] = Field(default_factory=dict)
     """Validated by the executor's `Config` before anything starts."""
     inputs: dict[str, Origin] = Field(default_factory=dict)
-    """Role -> where from: `model: base` is the plan's model, `adapter: 1` is what step 1 produced."""
+    """Role -> where from: `model: base` is the plan's model, `adapter: 1` is what step 1 produced, `models.0: models.0`
+    the first of the plan's further models."""
     produces: ArtifactKind
     estimate: StepEstimate = StepEstimate()
     max_regression: float | None = None
@@ -75,6 +80,8 @@ class Plan(Frozen):
     schema_: Literal[1] = Field(default=1, alias="schema")
     name: str
     model: ArtifactRef
+    models: tuple[ArtifactRef, ...] = ()
+    """Further models that steps start from: the variants a merge combines."""
     steps: tuple[Step, ...]
     evaluation: EvaluationSpec = EvaluationSpec()
     seed: int = 0
@@ -89,9 +96,18 @@ class Plan(Frozen):
             if step.number != position:
                 raise ValueError(f"steps are numbered 1, 2, 3 in their order; step {position} says {step.number}")
             for role, origin in step.inputs.items():
-                if origin != BASE and int(origin) >= position:
+                if origin.startswith(MODELS):
+                    if int(origin.removeprefix(MODELS)) >= len(self.models):
+                        raise ValueError(f"step {position}: {role} is {origin}, and the plan names {len(self.models)}")
+                elif origin != BASE and int(origin) >= position:
                     raise ValueError(f"step {position}: {role} comes from step {origin}, which is not before it")
         return self
+
+    def given(self, origin: str) -> ArtifactRef | None:
+        """The model that the plan itself names for an origin; None when a step makes it."""
+        if origin == BASE:
+            return self.model
+        return self.models[int(origin.removeprefix(MODELS))] if origin.startswith(MODELS) else None
 
     def step(self, number: int) -> Step:
         """The step of that number. Raises KeyError for an unknown one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from advisor.domain.plan import BASE, Plan, Step
+from advisor.domain.plan import BASE, MODELS, Plan, Step
 from advisor.report.document import Block, Bullet, Bullets, Heading, Paragraph, Table
 from advisor.report.units import duration_range, gib_range
 
@@ -45,4 +45,4 @@ def _settings(step: Step) -> Bullet:
 
 
 def _origin(origin: str) -> str:
-    return "the plan" if origin == BASE else f"step {origin}"
+    return "the plan" if origin == BASE or origin.startswith(MODELS) else f"step {origin}"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.domain.errors import AdvisorError, Diagnostic, ExitCode, Severity
-from advisor.domain.plan import BASE, Plan, Step
+from advisor.domain.plan import BASE, ArtifactRef, Plan, Step
 from advisor.domain.words import ArtifactKind
 from executors.process.lock import RunLock, holder
 from executors.process.machine import machine_facts
@@ -53,8 +53,9 @@ def prepare(plan: Plan, place: Path, machine: Machine | None = None, package: st
         executor = resolve(executor_name, package)
         _require(name, executor)
         valid = configure(executor, name, config)
-        if set(origins.values()) == {BASE}:
-            found += executor.preflight(valid, _inputs(plan, origins), machine)
+        given = {role: plan.given(origin) for role, origin in origins.items()}
+        if all(given.values()):
+            found += executor.preflight(valid, _inputs(plan, given), machine)
     error = refusal(found)
     if error is not None:
         raise error
@@ -86,9 +87,9 @@ def _evaluation_check(plan: Plan) -> tuple[str, str, dict[str, Any], dict[str, s
     return "evaluation", plan.evaluation.executor, plan.evaluation.config, {"model": BASE}
 
 
-def _inputs(plan: Plan, origins: dict[str, str]) -> Inputs:
-    given = Input(kind=plan.model.kind, path=plan.model.path)
-    return Inputs(roles=dict.fromkeys(origins, given), seed=plan.seed, threads=plan.threads)
+def _inputs(plan: Plan, given: dict[str, ArtifactRef | None]) -> Inputs:
+    roles = {role: Input(kind=model.kind, path=model.path) for role, model in given.items() if model is not None}
+    return Inputs(roles=roles, seed=plan.seed, threads=plan.threads)
 
 
 def _require(name: str, executor: Executor) -> None:
@@ -105,7 +106,8 @@ def _check_kinds(plan: Plan) -> None:
     """An adapter comes from a step that makes adapters, a model from one that makes models."""
     for step in plan.steps:
         for role, origin in step.inputs.items():
-            kind = plan.model.kind if origin == BASE else plan.step(int(origin)).produces
+            model = plan.given(origin)
+            kind = model.kind if model is not None else plan.step(int(origin)).produces
             if (role == "adapter") != (kind is ArtifactKind.ADAPTER):
                 raise AdvisorError(
                     f"step {step.number} {step.technique}: its {role} would be a {kind} from {_origin(plan, origin)}",
@@ -114,7 +116,9 @@ def _check_kinds(plan: Plan) -> None:
 
 
 def _origin(plan: Plan, origin: str) -> str:
-    return "the base model" if origin == BASE else f"step {origin} {plan.step(int(origin)).technique}"
+    if plan.given(origin) is not None:
+        return "the base model" if origin == BASE else f"the plan's {origin}"
+    return f"step {origin} {plan.step(int(origin)).technique}"
 
 
 def _check_disk(plan: Plan, machine: Machine) -> list[Diagnostic]:
@@ -134,11 +138,16 @@ def _with_absolute_paths(plan: Plan) -> Plan:
     steps = tuple(step.model_copy(update={"config": _absolute(step.config)}) for step in plan.steps)
     return plan.model_copy(
         update={
-            "model": plan.model.model_copy(update={"path": _absolute_path(plan.model.path)}),
+            "model": _placed(plan.model),
+            "models": tuple(_placed(model) for model in plan.models),
             "steps": tuple(_checked(step) for step in steps),
             "evaluation": plan.evaluation.model_copy(update={"config": _absolute(plan.evaluation.config)}),
         }
     )
+
+
+def _placed(model: ArtifactRef) -> ArtifactRef:
+    return model.model_copy(update={"path": _absolute_path(model.path)})
 
 
 def _checked(step: Step) -> Step:
