@@ -124,9 +124,14 @@ def train_rate(device: Any, dtype: Any, length: int, width: int) -> float:
         inputs.grad = None
         block(inputs).backward(upstream)
 
-    tokens = SEQUENCES * length
+    return pass_flops(SEQUENCES * length, length, width, inner) / _best(step, device)
+
+
+def pass_flops(tokens: int, length: int, width: int, inner: int) -> float:
+    """Operations of a forward pass and of the gradients of inputs: two passes over frozen matrices, and causal
+    attention, counted as the estimates count them."""
     per_token = 2.0 * (4 * width * width + 3 * width * inner) + 2.0 * length * width
-    return 2.0 * tokens * per_token / _best(step, device)
+    return 2.0 * tokens * per_token
 
 
 class _Block:

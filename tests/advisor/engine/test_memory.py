@@ -65,3 +65,24 @@ def test_cpu_trains_in_ram() -> None:
     cpu = Facts(goal="x", ram_gib=12.0, model_shape=shape_from_params(0.135), data_seq_len=256)
     assert Ladder().fit("lora", cpu).fits
     assert not Ladder().fit("lora", cpu.model_copy(update={"model_shape": shape_from_params(30)})).fits
+
+
+def test_what_fits_on_a_cpu_is_what_the_report_shows() -> None:
+    """Without a GPU the deciding memory is the RAM of the step's estimate, corrected by earlier runs or not."""
+    from advisor.domain.measurement import Correction
+    from advisor.engine.carriers import is_training
+    from advisor.engine.estimate.step import estimate_step
+    from advisor.engine.schedule import schedule
+    from advisor.knowledge import load_knowledge
+
+    plain = Facts(goal="x", ram_gib=12.0, model_params_b=1.1, model_shape=shape_from_params(1.1), data_seq_len=256)
+    taught = (Correction(scope="lora", quantity="ram_gib", ratio=0.8, runs=3),)
+    techniques = [load_knowledge().technique(name) for name in ("lora", "qlora", "dora", "full-sft", "ia3")]
+    assert all(is_training(technique) for technique in techniques)
+    for corrections in ((), taught):
+        known = plain.model_copy(update={"corrections": corrections})
+        for technique in techniques:
+            fit = Ladder().fit(technique.estimate_method or "", known)
+            config = {**technique.config, **fit.rung.config()}
+            shown = estimate_step(technique, known, {**config, **schedule(config, technique, known)}).ram_gib
+            assert shown is not None and fit.peak_gib == shown.expected, technique.id

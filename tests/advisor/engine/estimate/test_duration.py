@@ -1,0 +1,77 @@
+"""advisor/engine/estimate/duration.py: seconds from measured or typical speed and from the data's real lengths."""
+
+from __future__ import annotations
+
+import pytest
+
+from advisor.domain.facts import Facts
+from advisor.engine.estimate import constants as c
+from advisor.engine.estimate.duration import achieved_flops
+from advisor.engine.estimate.shapes import shape_from_params
+from advisor.engine.estimate.step import estimate_step
+from advisor.engine.estimate.workload import longest_sequence, row_length, training_tokens
+from advisor.knowledge import load_knowledge
+
+AMX = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+SAMPLE = Facts(
+    goal="x",
+    model_params_b=0.135,
+    model_shape=shape_from_params(0.135),
+    cpu_cores=2,
+    cpu_features=AMX,
+    ram_gib=16.0,
+    data_kind="instructions",
+    data_examples=7122,
+    data_seq_len=256,
+    data_row_tokens=29,
+    data_longest_row=121,
+)
+SETTINGS = {"micro_batch": 8, "seq_len": 256, "max_steps": 60}
+
+
+def test_a_small_training_on_a_good_processor_takes_minutes() -> None:
+    """60 steps of 8 short rows through 135M parameters on two AMX cores: published speeds of 250 to 730 tokens/s give
+    42 to 123 seconds of training, which the range covers."""
+    found = estimate_step(load_knowledge().technique("lora"), SAMPLE, SETTINGS).seconds
+    assert found is not None
+    assert 42 < found.expected - c.STEP_OVERHEAD_SECONDS < 123
+    assert found.low < 60 * 8 * 64 / 730 + c.STEP_OVERHEAD_SECONDS and found.high > 60 * 8 * 64 / 250
+
+
+@pytest.mark.parametrize(
+    ("features", "bf16", "fp32"), [(AMX, 100, 20), (AMX[:3], 40, 20), (("avx2",), 15, 15), (("neon", "bf16"), 40, 15)]
+)
+def test_a_processor_is_as_fast_as_its_features(features: tuple[str, ...], bf16: float, fp32: float) -> None:
+    """Without calibration the best feature for the format decides, per core."""
+    facts = SAMPLE.model_copy(update={"cpu_features": features})
+    assert achieved_flops(facts, 512) == pytest.approx(2 * bf16 * 1e9)
+    assert achieved_flops(facts, 512, precision="fp32") == pytest.approx(2 * fp32 * 1e9)
+
+
+def test_precision_takes_its_own_measured_speed() -> None:
+    """A step in fp32 goes by the fp32 figure of the calibration."""
+    facts = SAMPLE.model_copy(update={"measured_tflops": 0.5, "measured_tflops_fp32": 0.05, "calibration": "x"})
+    lora = load_knowledge().technique("lora")
+    fast, slow = (estimate_step(lora, facts, {**SETTINGS, "precision": p}).seconds for p in ("bf16", "fp32"))
+    assert fast is not None and slow is not None
+    start = c.STEP_OVERHEAD_SECONDS
+    assert slow.expected - start == pytest.approx(10 * (fast.expected - start), rel=0.1)
+
+
+def test_rows_count_with_their_real_length() -> None:
+    """Known rows count with their tokens and the template's, cut at the limit; running text fills its window."""
+    assert row_length(SAMPLE, 256) == 29 + c.USUAL_TEMPLATE_TOKENS
+    assert row_length(SAMPLE, 40) == 40
+    assert row_length(SAMPLE.model_copy(update={"data_kind": "text"}), 256) == 256
+    assert row_length(SAMPLE.model_copy(update={"data_row_tokens": None}), 256) == 128
+    assert training_tokens(SAMPLE, SETTINGS)[0] == 60 * 8 * (29 + c.USUAL_TEMPLATE_TOKENS)
+    assert longest_sequence(SAMPLE, 256) == 121 + c.LARGEST_TEMPLATE_TOKENS
+
+
+def test_a_slower_disk_and_memory_make_rewriting_slower() -> None:
+    """Merging goes by the measured disk and memory."""
+    merge = load_knowledge().technique("adapter-merge")
+    slow = SAMPLE.model_copy(update={"measured_disk_mbs": 10.0, "measured_bandwidth": 0.5})
+    before, after = (estimate_step(merge, facts, {}).seconds for facts in (SAMPLE, slow))
+    assert before is not None and after is not None
+    assert after.expected > 2 * before.expected
