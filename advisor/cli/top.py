@@ -90,7 +90,10 @@ def _non_interactive(args: argparse.Namespace) -> int:
     if not recommendation.feasible:
         note("nothing is feasible on this hardware; the report says what would make it so")
         return int(ExitCode.NOTHING_FEASIBLE)
-    return _execute(advice, args.run_dir) if args.execute else 0
+    if not args.execute:
+        return 0
+    # Beside a report that a program reads, the run's own report would spoil stdout.
+    return _execute(advice, args.run_dir, quiet_stdout=args.format != "text" and args.output is None)
 
 
 def _next_command(advice: Advice, name: str) -> str:
@@ -101,11 +104,11 @@ def _next_command(advice: Advice, name: str) -> str:
     return f"advisor plan {name}"
 
 
-def _execute(advice: Advice, run_dir: str | None) -> int:
+def _execute(advice: Advice, run_dir: str | None, *, quiet_stdout: bool) -> int:
     from advisor.cli.run import execute_plan
     from advisor.runs.advise import plan_of
 
-    return execute_plan(plan_of(advice), run_dir, advice=advice)
+    return execute_plan(plan_of(advice), run_dir, advice=advice, quiet_stdout=quiet_stdout)
 
 
 def _app(args: argparse.Namespace) -> int:

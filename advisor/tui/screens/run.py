@@ -60,7 +60,7 @@ class RunScreen(Screen[None]):
             yield Static(id="step", markup=False)
         with Horizontal(id="lower"):
             yield DataTable(id="table", cursor_type="none")
-            yield RichLog(id="log", wrap=True, max_lines=2000, markup=False)
+            yield RichLog(id="log", wrap=True, min_width=1, max_lines=2000, markup=False)
         yield Static(id="told", markup=False)
         yield Footer()
 
@@ -87,9 +87,8 @@ class RunScreen(Screen[None]):
         elapsed = duration(max(0.0, (state.updated or 0) - (state.started or 0))) if state.started else "-"
         strip.append(f"\n{state.status}, {elapsed}", "dim")
         self.query_one("#strip", Static).update(strip)
-        step = next((s for s in plan.steps if s.number == state.current), None)
         self.query_one("#loss", LossPlot).show(_trained(state))
-        self.query_one("#memory", MemoryPlot).show(state, predicted_gib(step, bool(state.gpu_gib)))
+        self.query_one("#memory", MemoryPlot).show(state, _predicted(plan, state))
         self.query_one("#step", Static).update("\n".join(step_lines(state, plan, time.time())))
         self._draw_table(state)
         self._draw_log(state)
@@ -155,3 +154,10 @@ class RunScreen(Screen[None]):
 def _trained(state: RunState) -> StepState | None:
     """The step that trains now, or else the last one that has a loss."""
     return next((s for s in reversed(state.steps) if s.series.get("loss")), None)
+
+
+def _predicted(plan: Plan, state: RunState) -> float | None:
+    """The memory predicted for the step that runs, or once none does, the most predicted for any."""
+    steps = [step for step in plan.steps if state.current is None or step.number == state.current]
+    known = [gib for step in steps if (gib := predicted_gib(step, bool(state.gpu_gib))) is not None]
+    return max(known, default=None)

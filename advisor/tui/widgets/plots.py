@@ -25,10 +25,11 @@ class LossPlot(PlotextPlot):  # type: ignore[misc]  # it ships no types
         most = max(20, 2 * self.size.width)
         series = step.series if step is not None else {}
         self.plt.title(f"loss: {step.technique}" if step is not None and series else "loss")
-        for name, marker in (("loss", "braille"), ("held_out_loss", "●")):
-            points = thinned(series.get(name, ()), most)
-            if points:
-                self.plt.plot(*zip(*points, strict=True), marker=marker, label=name.replace("_", " "))
+        trained, held_out = (thinned(series.get(name, ()), most) for name in ("loss", "held_out_loss"))
+        if trained:
+            self.plt.plot(*zip(*trained, strict=True), marker="braille", label="loss")
+        if held_out:
+            self.plt.scatter(*zip(*held_out, strict=True), marker="●", label="held-out loss")
         self.refresh()
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from advisor.domain.plan import Plan, Step
 from advisor.domain.run import RunState, StepState
-from advisor.report.units import duration, gib, number
+from advisor.report.units import duration, gib, number, percent
 
 SHOWN = (
     ("held_out_perplexity", "held-out ppl"),
     ("held_out_loss", "held-out loss"),
     ("accuracy", "accuracy"),
-    ("tokens_per_second", "tokens/s"),
-    ("disk_bytes", "MB on disk"),
-    ("peak_rss_gib", "peak GiB"),
+    ("bytes_on_disk", "MB on disk"),
+    ("generation", "tokens/s"),
+    ("prefill", "prefill t/s"),
+    ("peak_memory", "peak GiB"),
 )
 """Metrics of an evaluation that the run's table shows, in this order."""
 
@@ -20,7 +21,7 @@ SHOWN = (
 def step_lines(state: RunState, plan: Plan, now: float) -> list[str]:
     """Progress, throughput, memory against prediction, time left."""
     if state.current is None:
-        return [f"run {state.status}", *([state.reason] if state.reason else [])]
+        return [f"run {state.status}", *([state.reason] if state.reason else []), *gained_lines(state)]
     current = next((s for s in state.steps if s.number == state.current), None)
     if current is None:
         return []
@@ -40,6 +41,20 @@ def step_lines(state: RunState, plan: Plan, now: float) -> list[str]:
     if left is not None:
         lines.append(f"step: about {duration(left)} left")
     return lines
+
+
+def gained_lines(state: RunState) -> list[str]:
+    """What the last measured step is against the baseline."""
+    measured = [step for step in state.steps if step.evaluation]
+    if len(measured) < 2:
+        return []
+    lines = ["", f"{measured[-1].technique} against the baseline"]
+    for name, text in SHOWN[:4]:
+        before, after = measured[0].evaluation.get(name), measured[-1].evaluation.get(name)
+        if isinstance(before, int | float) and isinstance(after, int | float) and before:
+            change = f"{100 * (after - before):+.1f} points" if name == "accuracy" else percent(after / before - 1)
+            lines.append(f"{text} {change}")
+    return [*lines, "", "v shows the report"]
 
 
 def predicted_gib(step: Step | None, is_on_gpu: bool) -> float | None:
@@ -80,7 +95,7 @@ def metric_rows(state: RunState) -> list[tuple[str, ...]]:
 def _cell(name: str, value: object) -> str:
     if not isinstance(value, int | float):
         return ""
-    if name == "disk_bytes":
+    if name == "bytes_on_disk":
         return f"{value / 1e6:.1f}"
     if name == "accuracy":
         return f"{100 * value:.1f} %"
