@@ -15,6 +15,7 @@ from advisor.domain.technique import Technique
 from advisor.domain.words import Family
 from advisor.engine import carriers, serving
 from advisor.engine.conditions import holds
+from advisor.engine.estimate.methods import by_block
 from advisor.engine.estimate.step import estimate_step
 from advisor.engine.memory import RAM_SHARE, Fit, Ladder, Measure
 from advisor.engine.schedule import schedule
@@ -59,11 +60,11 @@ class Examiner:
             return refused
         if carriers.is_training(technique):
             found = self._train(technique, facts)
-        elif technique.family is Family.QUANTIZE:
-            found = self._quantize(technique, facts)
-        else:
-            found = self._plain(technique, facts)
-        return found if isinstance(found, Rejection) else self._within_time(found, facts)
+            return found if isinstance(found, Rejection) else self._within_time(found, facts)
+        settings, why = serving.fit(technique.id, facts) if technique.family is Family.QUANTIZE else ({}, "")
+        if why:
+            return Rejection(technique=technique.id, because=why)
+        return self._untrained(Candidate(technique, settings), facts)
 
     def _train(self, technique: Technique, facts: Facts) -> Candidate | Rejection:
         nearest: Fit | None = None
@@ -99,24 +100,34 @@ class Examiner:
         measure = Measure("fsdp", f"{facts.gpu_count} GPUs share the work ({saved}).")
         return replace(shared, measures=(*found.measures, measure))
 
-    def _quantize(self, technique: Technique, facts: Facts) -> Candidate | Rejection:
-        settings, why = serving.fit(technique.id, facts)
-        if why:
-            return Rejection(technique=technique.id, because=why)
-        return self._in_room(self._estimated(Candidate(technique, settings), facts), facts)
+    def _untrained(self, asked: Candidate, facts: Facts) -> Candidate | Rejection:
+        """Compression and merging run on the GPUs together, on one of them block by block, or in RAM; the estimate is
+        of where it runs."""
+        found = self._estimated(asked, facts)
+        gpu = found.estimate.gpu_gib
+        if gpu is None:
+            return self._in_ram(found, facts)
+        if gpu.expected <= facts.gpu_total_gib:
+            return self._within_time(found, facts)
+        streamed = by_block(asked.technique.estimate_method or "")
+        if streamed is not None:
+            by_one = self._estimated(asked, facts, streamed)
+            if by_one.estimate.gpu_gib is not None and by_one.estimate.gpu_gib.expected <= (facts.gpu_gib or 0.0):
+                return self._within_time(by_one, facts)
+        without = facts.model_copy(update={"has_gpu": False})
+        in_ram = self._in_ram(self._estimated(asked, without), without)
+        if isinstance(in_ram, Candidate):
+            return in_ram
+        why = f"needs {gpu.expected:.1f} GiB on the GPU; {facts.gpu_total_gib:.1f} are free. In RAM it"
+        return in_ram.model_copy(update={"because": f"{why} {in_ram.because}"})
 
-    def _plain(self, technique: Technique, facts: Facts) -> Candidate | Rejection:
-        return self._in_room(self._estimated(Candidate(technique), facts), facts)
-
-    def _in_room(self, found: Candidate, facts: Facts) -> Candidate | Rejection:
-        """Compression and merging may run on the GPU or in RAM; one of them must hold it."""
-        gpu, ram = found.estimate.gpu_gib, found.estimate.ram_gib
+    def _in_ram(self, found: Candidate, facts: Facts) -> Candidate | Rejection:
+        ram = found.estimate.ram_gib
         free = (facts.ram_gib or 0.0) * RAM_SHARE
-        fits_gpu = facts.has_gpu and gpu is not None and gpu.expected <= facts.gpu_total_gib
-        if ram is None or fits_gpu or facts.ram_gib is None or ram.expected <= free:
-            return found
-        why = f"needs {ram.expected:.1f} GiB of RAM; {free:.1f} are free"
-        return Rejection(technique=found.technique.id, because=why)
+        if ram is not None and facts.ram_gib is not None and ram.expected > free:
+            why = f"needs {ram.expected:.1f} GiB of RAM; {free:.1f} are free"
+            return Rejection(technique=found.technique.id, because=why)
+        return self._within_time(found, facts)
 
     def _within_time(self, found: Candidate, facts: Facts) -> Candidate | Rejection:
         seconds = found.estimate.seconds
@@ -131,7 +142,8 @@ class Examiner:
         technique = found.technique
         settings = tuple(sorted((key, str(value)) for key, value in found.config.items()))
         machine = (facts.has_gpu, facts.gpu_count, facts.data_examples, facts.model_kind, facts.data_tokens)
-        key = (technique.id, method, settings, machine, facts.model_shape, facts.serve_target)
+        model = (facts.model_shape, facts.model_quantized, facts.teacher_params_b)
+        key = (technique.id, method, settings, machine, model, facts.serve_target)
         if key not in self._known:
             if method is not None and method != technique.estimate_method:
                 technique = technique.model_copy(update={"estimate_method": method})

@@ -19,6 +19,7 @@ from advisor.engine.estimate.chain import estimate_chain
 from advisor.engine.order import explain, first_break
 from advisor.engine.parts import part_of
 from advisor.engine.placed import Placement, place
+from advisor.engine.shortage import shortages
 from advisor.engine.stack import Member, Situation
 from advisor.engine.walk import walked
 from advisor.engine.warnings import warn
@@ -37,17 +38,18 @@ def judged(
     """The recommendation for these members in this order, without alternatives and flips."""
     order = [member.part for member in members]
     entries = tuple(entry_of(member) for member in members)
+    chain = estimate_chain([entry.estimate for entry in entries])
     return Recommendation.model_construct(
         feasible=bool(members),
         stack=entries,
         supports=_supports(situation, members, fired),
-        warnings=warn(situation, order, fired, considered),
+        warnings=(*shortages(chain, situation.facts), *warn(situation, order, fired, considered)),
         order=explain(order, situation.judge),
         facts=dumped(situation.facts),
         defaults=situation.facts.defaults,
         path=walked(situation.knowledge.tree, situation.facts),
         pipeline=pipeline_of(members),
-        chain=estimate_chain([entry.estimate for entry in entries]),
+        chain=chain,
     )
 
 

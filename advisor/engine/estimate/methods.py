@@ -72,6 +72,8 @@ METHODS: dict[str, Method] = {
     "magnitude": Method("nothing", work="weights"),
     "wanda": Method("nothing", work="calibrate"),
     "sparsegpt": Method("nothing", work="calibrate", hessians=True),
+    "wanda-by-block": Method("nothing", work="calibrate", on_gpu="layer"),
+    "sparsegpt-by-block": Method("nothing", work="calibrate", hessians=True, on_gpu="layer"),
     "gptq": Method("nothing", work="calibrate", hessians=True, on_gpu="layer"),
     "awq": Method("nothing", work="calibrate", on_gpu="layer"),
     "quantize-rtn": Method("nothing", work="weights"),
@@ -170,6 +172,13 @@ def method_of(name: str) -> tuple[Method, str]:
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.4)
     hint = f"did you mean {close[0]!r}?" if close else f"one of: {', '.join(sorted(METHODS))}"
     raise AdvisorError(f"unknown method {name!r}", hint=hint)
+
+
+def by_block(name: str) -> str | None:
+    """The same calibration with one block at a time on the GPU (llm-compressor's sequential onloading), where the
+    method is not done that way anyway."""
+    word = f"{ALIASES.get(name, name)}-by-block"
+    return word if word in METHODS else None
 
 
 def _combined(word: str) -> Method | None:

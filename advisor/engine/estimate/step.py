@@ -51,6 +51,10 @@ def estimate_step(technique: Technique, facts: Facts, config: dict[str, Any]) ->
     }
     if found and runs_on_gpu:
         costs["gpu_gib"] = found.peak_gib
+        if config.get("offload"):
+            parked = found.terms.weights
+            costs["gpu_gib"] = _shifted(found.peak_gib, -parked)
+            costs["ram_gib"] = _shifted(costs["ram_gib"], parked * request.gpus)
     taken = _corrections(facts, method_word, technique.family, tuple(costs))
     costs = {quantity: corrected(value, taken.get(quantity)) for quantity, value in costs.items()}
     basis = Basis.model_construct(
@@ -73,6 +77,11 @@ def estimate_step(technique: Technique, facts: Facts, config: dict[str, Any]) ->
         notes=_notes(facts, taken.values()),
         basis=basis,
     )
+
+
+def _shifted(value: Range, gib: float) -> Range:
+    """The same range with so many GiB more: weights that are parked in RAM leave the GPU."""
+    return Range(low=max(0.0, value.low + gib), expected=value.expected + gib, high=value.high + gib)
 
 
 def _corrections(

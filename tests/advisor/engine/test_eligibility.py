@@ -118,3 +118,42 @@ def test_token_budget_limits_the_steps(knowledge: Knowledge, facts_of: Build) ->
 def test_spans_read_well() -> None:
     """Durations come in the unit a person would use."""
     assert [span(s) for s in (30, 600, 3 * 3600, 5 * 86400)] == ["30 seconds", "10 minutes", "3 hours", "5 days"]
+
+
+@pytest.mark.parametrize("quantized", [None, "nf4", "gptq", "mxfp4"])
+@pytest.mark.parametrize("gib", [12.0, 24.0])
+def test_what_fits_is_shown_as_fitting(
+    gib: float, quantized: str | None, knowledge: Knowledge, facts_of: Build
+) -> None:
+    """The estimate of a training that was found to fit is of the same weights: quantized ones are counted as such."""
+    facts = facts_of({**on(gib, params_b=7, quantized=quantized), "data": {"kind": "instructions", "examples": 4000}})
+    for technique in ("lora", "qlora", "ia3", "p-tuning-v2"):
+        found = Examiner().examine(knowledge.technique(technique), facts)
+        if isinstance(found, Candidate):
+            assert found.estimate.gpu_gib is not None and found.estimate.gpu_gib.expected <= gib
+
+
+def test_parked_weights_leave_the_gpu(knowledge: Knowledge, facts_of: Build) -> None:
+    """Two GPUs of 24 GiB hold a 70B model in 4 bits with its weights in RAM, and both figures say so."""
+    hardware = {"gpus": [{"name": "RTX 4090", "memory_gib": 24, "count": 2}], "ram_gib": 128}
+    facts = facts_of({**PAIRS, "hardware": hardware, "model": {"params_b": 70}})
+    found = Examiner().examine(knowledge.technique("qlora"), facts)
+    assert isinstance(found, Candidate) and found.config["offload"]
+    assert found.estimate.gpu_gib is not None and found.estimate.gpu_gib.expected < 24
+    assert found.estimate.ram_gib is not None and found.estimate.ram_gib.expected > 35
+
+
+def test_compression_beyond_the_gpu_goes_block_by_block(knowledge: Knowledge, facts_of: Build) -> None:
+    """A model that no GPU here holds is pruned with one block at a time on it, and the figure is of that."""
+    facts = facts_of(on(24, params_b=32))
+    found = Examiner().examine(knowledge.technique("wanda"), facts)
+    assert isinstance(found, Candidate) and found.estimate.gpu_gib is not None
+    assert 2 < found.estimate.gpu_gib.expected < 24
+
+
+def test_compression_that_fits_nowhere_is_refused_with_both_numbers(knowledge: Knowledge, facts_of: Build) -> None:
+    """Neither the GPU nor RAM holds it: the refusal names what each would need."""
+    facts = facts_of(on(2, params_b=70)).model_copy(update={"ram_gib": 4.0})
+    found = Examiner().examine(knowledge.technique("sparsegpt"), facts)
+    assert isinstance(found, Rejection)
+    assert "on the GPU; 2.0 are free" in found.because and "GiB of RAM; 3.4 are free" in found.because
