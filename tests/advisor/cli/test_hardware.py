@@ -8,7 +8,10 @@ import pytest
 
 from advisor.cli import run_command
 from advisor.cli.hardware import as_json, as_text
+from advisor.domain.calibration import Calibration, DeviceRates, DtypeRates
+from advisor.domain.errors import AdvisorError
 from advisor.domain.profiles import GpuProfile, GpuStatus, HardwareProfile
+from advisor.probe.hardware import simulate
 
 UNKNOWN = GpuProfile(uuid="GPU-1", name="NVIDIA GB10", is_unified=True)
 
@@ -43,3 +46,24 @@ def test_a_failing_driver_is_told_with_its_remedy() -> None:
     """The status and the one line that helps stand under the GPUs."""
     text = as_text(HardwareProfile(status=GpuStatus.DRIVER_NOT_LOADED, remedy="Load it."))
     assert "GPU     none\n        driver-not-loaded: Load it.\n" in text
+
+
+def test_speed_is_shown_once_it_was_measured() -> None:
+    """Without a calibration the text says how to get one; with one, text and JSON have its figures; never simulated."""
+    rates = DtypeRates(matmul_narrow=0.8, matmul_wide=0.4, train_narrow=0.06, train_wide=0.1)
+    found = Calibration(threads=2, cpu=DeviceRates(bf16=rates, fp32=rates, copy_gbs=8.0), disk_write_mbs=300.0)
+    plain = HardwareProfile()
+    assert "not measured: advisor hardware --calibrate" in as_text(plain) and as_json(plain)["calibration"] is None
+    measured = plain.model_copy(update={"calibration": found})
+    text = as_text(measured)
+    assert "CPU, bf16: training 0.06 TFLOP/s at width 576, 0.1 TFLOP/s at 2048" in text
+    assert "copying memory: 8.0 GB/s" in text and "writing: 300 MB/s" in text
+    assert as_json(measured)["calibration"]["cpu"]["fp32"]["train_wide"] == 0.1
+    assert "Speed" not in as_text(simulate(measured, no_gpu=True))
+
+
+def test_simulated_hardware_cannot_be_calibrated() -> None:
+    """`--calibrate` with `--ram` is refused."""
+    with pytest.raises(AdvisorError, match="simulated hardware cannot be measured") as caught:
+        run_command(["hardware", "--calibrate", "--ram", "4"])
+    assert caught.value.code == 8
