@@ -11,8 +11,6 @@ from advisor.domain.base import Frozen
 NARROW, WIDE = 576, 2048
 """Hidden widths that are measured: a model of a hundred million parameters, and one of a billion or more."""
 
-Dtype = Literal["bf16", "fp32"]
-
 
 class DtypeRates(Frozen):
     """TFLOP/s in one number format. `matmul`: a bare multiplication; `train`: forward and backward pass of a decoder

@@ -23,7 +23,7 @@ LENGTH_STEP, LONGEST = 64, 4096
 """Sequence lengths are rounded up to the step; longer examples are cut unless a length was given."""
 PARAMS_B = 7.0
 EXAMPLES = 1000
-"""The lower end of "start with 1K-10K high-quality examples" (source 004, 3f)."""
+"""The least of the 1,000 to 10,000 that source 004, 3f, starts from."""
 CORPUS_TOKENS = 100_000_000
 
 _INSTRUCT = re.compile(r"(^|[-_./])(instruct|chat|it|sft|dpo|rlhf|assistant)($|[-_./\d])", re.IGNORECASE)
@@ -86,9 +86,7 @@ def _choice_defaults(known: dict[str, Any], defaults: _Defaults) -> dict[str, An
             "knowledge", "dynamic", "retrieval is the safe side: no training, easy to update"
         )
     if "change-behavior" in goals and known["behavior"] is None:
-        value = {"preferences": "alignment", "feedback": "alignment", "tool-calls": "tools"}.get(
-            known["data_kind"], "task"
-        )
+        value = _BEHAVIOR_BY_DATA.get(known["data_kind"], "task")
         taken["behavior"] = defaults.take("behavior", value, "what the data at hand calls for")
     if "optimize" in goals and known["optimize_for"] is None:
         taken["optimize_for"] = defaults.take("optimize_for", "memory-latency", "the most common aim of compression")

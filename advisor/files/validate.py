@@ -69,6 +69,8 @@ def _sentence(located: Located, model: type[BaseModel], fault: Any) -> str:
         words = [text or number for text, number in valid]
         return f"{place}: {dotted}: {fault['input']!r} is not valid{did_you_mean(str(fault['input']), words)}"
     message = str(fault["msg"])
+    if kind == "value_error":
+        return f"{place}: {dotted}: {message.removeprefix('Value error, ')}"
     return f"{place}: {dotted}: {message[0].lower()}{message[1:]}, got {_shown(fault.get('input'))}"
 
 

@@ -5,7 +5,7 @@ Types as ggml defines them: Q8_0 keeps 32 neighbours as 8-bit integers with one 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from advisor.domain.errors import AdvisorError
 from executors.export.parity import Limits
@@ -14,8 +14,6 @@ from executors.tensors.folder import ModelFolder
 
 if TYPE_CHECKING:
     import numpy as np
-
-GgufType = Literal["F16", "Q8_0", "Q4_0"]
 
 BLOCK = 32
 """Neighbours that share a scale; rows must divide by it."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from advisor.domain.errors import Severity
 from executors.export.parity import Limits, Parity, compare, model_logits, prompt_ids
+from executors.process.machine import free_memory_bytes
 from executors.protocol import Say
 from executors.tensors.folder import ModelFolder
 
@@ -24,7 +25,7 @@ def check_by_logits(base: ModelFolder, adapter: Path, out: Path, say: Say) -> Pa
     import torch
 
     need = base.params * 4 * 1.1
-    free = _free_bytes()
+    free = free_memory_bytes()
     if need > free:
         say.diagnostic(
             Severity.WARNING,
@@ -38,7 +39,7 @@ def check_by_logits(base: ModelFolder, adapter: Path, out: Path, say: Say) -> Pa
     gc.collect()
     from peft import PeftModel
 
-    attached = PeftModel.from_pretrained(_load(base.path, torch.float32), str(adapter))
+    attached = PeftModel.from_pretrained(_load(base.path, torch.float32), str(adapter), local_files_only=True)
     return compare(model_logits(attached, prompts), candidate)
 
 
@@ -48,9 +49,3 @@ def _load(folder: Path, dtype: Any) -> Any:
     return AutoModelForCausalLM.from_pretrained(
         str(folder), dtype=dtype, trust_remote_code=False, use_safetensors=True, local_files_only=True
     )
-
-
-def _free_bytes() -> int:
-    import psutil
-
-    return int(psutil.virtual_memory().available)

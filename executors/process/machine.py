@@ -19,18 +19,24 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 def machine_facts(folder: Path) -> Machine:
     """The machine as `preflight` sees it; `folder` is where the run is written."""
-    import psutil
-
-    free = psutil.virtual_memory().available
-    limit, used = _cgroup_bytes("memory.max"), _cgroup_bytes("memory.current")
-    if limit is not None and used is not None:
-        free = min(free, max(0, limit - used))
     return Machine(
-        ram_free_gib=free / GIB,
+        ram_free_gib=free_memory_bytes() / GIB,
         gpu_free_gib=gpu_free_gib(),
         disk_free_gib=disk_free_gib(folder),
         cores=usable_cores(),
     )
+
+
+def free_memory_bytes() -> int:
+    """Memory that can be had now: of the machine, and of the cgroup without the page cache that can be dropped."""
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    limit, used = _cgroup_bytes("memory.max"), _cgroup_bytes("memory.current")
+    if limit is None or used is None:
+        return free
+    cache = _cgroup_field("memory.stat", "inactive_file") or 0
+    return min(free, max(0, limit - max(0, used - cache)))
 
 
 def disk_free_gib(folder: Path) -> float | None:
@@ -55,13 +61,7 @@ def memory_limit_gib() -> float:
 
 def oom_kills() -> int | None:
     """How many processes the kernel killed for memory in this cgroup so far; None when it does not tell."""
-    try:
-        for line in (_CGROUP / "memory.events").read_text().splitlines():
-            if line.startswith("oom_kill "):
-                return int(line.split()[1])
-    except (OSError, ValueError):
-        return None
-    return None
+    return _cgroup_field("memory.events", "oom_kill")
 
 
 def gpu_free_gib() -> float | None:
@@ -98,6 +98,16 @@ def load_nvml() -> Any | None:
     except pynvml.NVMLError:
         return None
     return pynvml
+
+
+def _cgroup_field(name: str, field: str) -> int | None:
+    try:
+        for line in (_CGROUP / name).read_text().splitlines():
+            if line.startswith(f"{field} "):
+                return int(line.split()[1])
+    except (OSError, ValueError):
+        return None
+    return None
 
 
 def _cgroup_bytes(name: str) -> int | None:

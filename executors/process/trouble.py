@@ -69,11 +69,6 @@ def disk_trouble(error: BaseException) -> Trouble:
     return Trouble(int(ExitCode.DISK), "disk-full", "the disk is full", str(error)[:200], hint)
 
 
-def is_disk_error(error: OSError) -> bool:
-    """A full disk or missing permission, as opposed to, say, a file that is not there."""
-    return error.errno in _DISK_ERRORS
-
-
 def of_exit_status(status: int, was_opened: bool, memory: str, is_oom_certain: bool = False) -> Trouble:
     """Why a worker died that did not say so itself.
 

@@ -30,7 +30,6 @@ ITEM_BYTES = {
     "U8": 1,
     "BOOL": 1,
 }
-FLOATS = frozenset({"F32", "F16", "BF16", "F64"})
 MAX_HEADER_BYTES = 100_000_000
 """The limit of the reference implementation."""
 
@@ -48,10 +47,6 @@ class TensorInfo:
     @property
     def bytes(self) -> int:
         return prod(self.shape) * ITEM_BYTES[self.dtype]
-
-    @property
-    def is_float(self) -> bool:
-        return self.dtype in FLOATS
 
 
 def read_header(file: Path) -> dict[str, TensorInfo]:

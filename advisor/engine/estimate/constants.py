@@ -29,8 +29,6 @@ GROUP_SCALE_BITS = 16
 """fp16 scale per group."""
 HQQ_GROUP = 64
 """HQQ's default group, with scale and zero point in 16 bits each."""
-INT8_ROW_BITS = 32
-"""bitsandbytes LLM.int8: one fp32 scale per output row (`SCB`)."""
 MX_BLOCK = 32
 """Elements per 8-bit scale (OCP Microscaling Formats specification 1.0, section 5)."""
 NVFP4_BLOCK = 16

@@ -113,7 +113,7 @@ def test_facts_of_this_machine(tmp_path: Path) -> None:
 
 
 def test_cgroup_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cgroup's memory limit smaller than the RAM is the limit."""
+    """A cgroup's memory limit smaller than the RAM is the limit; page cache that can be dropped is free."""
     (tmp_path / "memory.max").write_text(str(2**30))
     (tmp_path / "memory.current").write_text(str(2**29))
     (tmp_path / "memory.events").write_text("low 0\noom_kill 3\n")
@@ -121,3 +121,5 @@ def test_cgroup_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert machine.memory_limit_gib() == 1.0
     assert machine.machine_facts(tmp_path).ram_free_gib == pytest.approx(0.5)
     assert machine.oom_kills() == 3
+    (tmp_path / "memory.stat").write_text(f"anon 7\ninactive_file {2**28}\n")
+    assert machine.machine_facts(tmp_path).ram_free_gib == pytest.approx(0.75)
