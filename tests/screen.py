@@ -32,6 +32,8 @@ KEYS = {
     "right": "\x1b[C",
     "left": "\x1b[D",
     "space": " ",
+    "home": "\x1b[H",
+    "end": "\x1b[F",
     "ctrl+b": "\x02",
     "ctrl+g": "\x07",
 }
@@ -175,6 +177,10 @@ class Terminal:
             os.write(self._master, KEYS.get(key, key).encode())
             # Escape followed at once by a letter is another key (alt and the letter).
             self.read(0.4 if key == "escape" else 0.08)
+
+    def press_now(self, text: str) -> None:
+        """Type without waiting for what it does."""
+        os.write(self._master, text.encode())
 
     def send_signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

@@ -58,9 +58,12 @@ def _costs(fitting: Fitting, facts: Facts) -> list[str]:
         costs.append(f"disk: {gib_range(estimate.disk_gib)} GiB")
     if estimate.seconds is not None:
         costs.append(f"time: {duration_range(estimate.seconds)}")
-    if estimate.quality.range is not None or estimate.quality.text:
-        change = quality(estimate.quality.range, estimate.quality.unit)
-        costs.append(f"quality: {change}. {estimate.quality.text}".rstrip(". "))
+    change = estimate.quality.text or quality(estimate.quality.range, estimate.quality.unit)
+    costs.append(f"quality: {change}")
     if config:
-        costs.append("settings: " + ", ".join(f"{key} {value}" for key, value in config.items()))
-    return costs or ["It takes no memory worth counting."]
+        costs.append("settings: " + ", ".join(f"{key} {_plain(value)}" for key, value in config.items()))
+    return costs
+
+
+def _plain(value: object) -> object:
+    return ("yes" if value else "no") if isinstance(value, bool) else value

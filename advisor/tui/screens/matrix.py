@@ -35,6 +35,7 @@ class MatrixScreen(Screen[None]):
     app: AdvisorApp
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "profile", "Other profile"),
+        Binding("c", "command", "As command"),
         Binding("escape", "app.pop_screen", "Back"),
     ]
 
@@ -70,6 +71,12 @@ class MatrixScreen(Screen[None]):
     def action_profile(self) -> None:
         known = [profile.id for profile in self._knowledge.profiles]
         self._show_profile(known[(known.index(self._profile) + 1) % len(known)])
+
+    def action_command(self) -> None:
+        cell = self.query_one(HeatMap).cell
+        command = f"advisor matrix {cell.first} {cell.then} --profile {self._profile}"
+        self.app.copy_to_clipboard(command)
+        self.notify(command, markup=False)
 
     def on_heat_map_moved(self, event: HeatMap.Moved) -> None:
         self.query_one("#pair", Static).update("\n".join(summary_lines(event.cell)))

@@ -40,6 +40,7 @@ class TechniquesScreen(Screen[str | None]):
         Binding("f", "family", "Family"),
         Binding("w", "fit", "Would it fit?"),
         Binding("W", "model", "Other model", show=False),
+        Binding("c", "command", "As command", show=False),
         Binding("tab", "turn", "Read / list"),
         Binding("escape", "leave", "Back"),
     ]
@@ -150,6 +151,12 @@ class TechniquesScreen(Screen[str | None]):
         if facts is not None:
             self._facts, self._has_answers, self._is_fitting = facts, False, True
             self._show()
+
+    def action_command(self) -> None:
+        if self._here is not None:
+            command = f"advisor techniques {self._here.id}"
+            self.app.copy_to_clipboard(command)
+            self.notify(command, markup=False)
 
     def action_leave(self) -> None:
         search = self.query_one("#search", Input)

@@ -69,9 +69,9 @@ class Lines(ScrollView, can_focus=True):
 
 
 def with_titles(lines: Sequence[str]) -> tuple[tuple[str, bool], ...]:
-    """Each line and whether it is a title: the first one, and what stands above an indented line."""
+    """Each line and whether it is a title: the first one and what stands above an indented line, but no list item."""
     following = [*lines[1:], ""]
     return tuple(
-        (line, number == 0 or (not line.startswith((" ", "- ")) and after.startswith("  ")))
+        (line, not line.startswith((" ", "- ")) and (number == 0 or after.startswith("  ")))
         for number, (line, after) in enumerate(zip(lines, following, strict=True))
     )
