@@ -70,6 +70,9 @@ class RunScreen(Screen[None]):
         self.query_one("#table").border_title = "measured"
         self.query_one("#log").border_title = "log"
         self.set_interval(DRAW_SECONDS, self._draw_if_due)
+
+    def on_screen_resume(self) -> None:
+        """Shown, or shown again: what happened under another screen went to that one."""
         self.app.follow_run(self.folder)
 
     def on_run_changed(self, event: RunChanged) -> None:
