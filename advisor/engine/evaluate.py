@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from advisor.domain.errors import AdvisorError, Severity
 from advisor.domain.facts import Facts
-from advisor.domain.knowledge import Knowledge
 from advisor.domain.recommendation import Reason, Recommendation, Rejection, StackEntry, StackWarning, Support
 from advisor.domain.rule import Rule
 from advisor.domain.words import Family, Verdict
@@ -105,15 +104,8 @@ def _supports(situation: Situation, members: Sequence[Member], fired: Sequence[R
     )
 
 
-def evaluate_stack(
-    knowledge: Knowledge, facts: Facts, technique_ids: Sequence[str], profile: str = "default"
-) -> Recommendation:
-    """A stack that a person put together, judged in the order given. Raises AdvisorError for an unknown id."""
-    return evaluate_steps(Situation(knowledge, facts, profile), [Placement(t) for t in technique_ids])
-
-
 def evaluate_steps(situation: Situation, steps: Sequence[Placement]) -> Recommendation:
-    """The same for steps with settings of their own, in a situation that is kept from one judgement to the next.
+    """A stack that a person put together, judged in the order given.
 
     A step that does not fit or cannot follow the ones before it becomes a warning of severity `danger`, and makes the
     stack infeasible, as an impossible pair does. Raises AdvisorError for an unknown technique, or a setting that

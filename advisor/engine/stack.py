@@ -43,7 +43,6 @@ class Assembled:
     """A stack in its order, or why there is none."""
 
     members: tuple[Member, ...] = ()
-    ordered: Ordered = field(default_factory=Ordered)
     rejected: tuple[Rejection, ...] = ()
     is_feasible: bool = False
 
@@ -95,13 +94,13 @@ def assemble(situation: Situation, members: Sequence[Member], choice: Choice) ->
             by_part = {member.part: member for member in full}
             inside = {part.technique for part in ordered.parts}
             out = tuple(r for r in rejected if r.technique not in inside)
-            return Assembled(tuple(by_part[part] for part in ordered.parts), ordered, out, True)
+            return Assembled(tuple(by_part[part] for part in ordered.parts), out, True)
         victim = _victim(kept, ordered, choice)
         why = f"cannot be combined with {', '.join(t for t in ordered.core if t != victim.technique)}: {ordered.why}"
         rejected.append(Rejection(technique=victim.technique, because=why))
         kept.remove(victim)
         if not kept:
-            return Assembled(ordered=ordered, rejected=tuple(rejected))
+            return Assembled(rejected=tuple(rejected))
 
 
 def _misses_its_goal(situation: Situation, choice: Choice) -> bool:
