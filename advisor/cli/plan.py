@@ -20,10 +20,10 @@ def run(args: argparse.Namespace) -> int:
     from advisor.cli.output import note, write
     from advisor.cli.top import overrides_of
     from advisor.domain.errors import ExitCode
-    from advisor.files import dump_yaml, read_answers
-    from advisor.runs.advise import advise, plan_of
+    from advisor.files import dump_yaml
+    from advisor.runs.advise import advise_file, plan_of
 
-    advice = advise(read_answers(args.answers), overrides_of(args), args.profile)
+    advice = advise_file(args.answers, overrides_of(args), args.profile)
     if not advice.recommendation.feasible:
         note("nothing is feasible on this hardware: advisor --non-interactive ANSWERS says why")
         return int(ExitCode.NOTHING_FEASIBLE)

@@ -63,15 +63,15 @@ def execute_plan(
 
 
 def _plan_of(path: str) -> tuple[Plan, Advice | None]:
-    from advisor.files import read_answers, read_plan
+    from advisor.files import read_plan
     from advisor.files.answers import is_plan
 
     if path == "-" or is_plan(path):
         return read_plan(path), None
     from advisor.domain.errors import AdvisorError, ExitCode
-    from advisor.runs.advise import advise, plan_of
+    from advisor.runs.advise import advise_file, plan_of
 
-    advice = advise(read_answers(path))
+    advice = advise_file(path)
     if not advice.recommendation.feasible:
         raise AdvisorError(
             "nothing is feasible on this hardware",

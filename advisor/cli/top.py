@@ -72,17 +72,16 @@ def _refuse_unread_options(args: argparse.Namespace) -> None:
 def _non_interactive(args: argparse.Namespace) -> int:
     from advisor.cli.output import note, write
     from advisor.domain.errors import ExitCode
-    from advisor.files import read_answers
     from advisor.report.recommendation import render
-    from advisor.runs.advise import advise
+    from advisor.runs.advise import advise_file
 
     overrides = overrides_of(args)
-    advice = advise(read_answers(args.answers), overrides, args.profile)
+    advice = advise_file(args.answers, overrides, args.profile)
     name = "ANSWERS" if args.answers == "-" else args.answers
     if args.diff:
         from advisor.report.difference import render_difference
 
-        other = advise(read_answers(args.diff), overrides, args.profile)
+        other = advise_file(args.diff, overrides, args.profile)
         write(render_difference(advice.recommendation, other.recommendation, args.format), args.output)
         return 0
     recommendation = advice.recommendation.model_copy(update={"next_command": _next_command(advice, name)})

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from advisor.domain.answers import Answers
+from advisor.domain.errors import AdvisorError
 from advisor.domain.plan import Plan
 from advisor.files.located import read_located
-from advisor.files.validate import validate
+from advisor.files.validate import did_you_mean, validate
 
 
-def read_answers(path: str) -> Answers:
-    """The answers file at `path` (`-`: standard input). Raises AdvisorError naming file, line and key."""
+def read_answers(path: str, techniques: Collection[str] = ()) -> Answers:
+    """The answers file at `path` (`-`: standard input). Raises AdvisorError naming file, line and key.
+
+    `techniques`: the ids that `avoid` may name; without them it is not checked here.
+    """
     located = read_located(path)
     answers = validate(located, Answers, "answers")
+    for number, word in enumerate(answers.avoid if techniques else ()):
+        if word not in techniques:
+            raise AdvisorError(
+                f"{located.place(('avoid', number))}: avoid: {word!r} is no technique{did_you_mean(word, techniques)}",
+                hint="advisor techniques lists them",
+            )
     return _with_absolute_data(answers, path)
 
 

@@ -15,6 +15,23 @@ from advisor.files.located import KeyPath, Located
 Model = TypeVar("Model", bound=BaseModel)
 
 MAX_SHOWN = 5
+_LIST, _KEYS = "it must be a list such as [a, b]", "it must hold keys and values"
+_PLAIN_WORDS = {
+    "tuple_type": _LIST,
+    "list_type": _LIST,
+    "model_type": _KEYS,
+    "model_attributes_type": _KEYS,
+    "dict_type": _KEYS,
+    "string_type": "it must be text",
+    "int_parsing": "it must be a whole number",
+    "int_type": "it must be a whole number",
+    "int_from_float": "it must be a whole number",
+    "float_parsing": "it must be a number",
+    "float_type": "it must be a number",
+    "bool_parsing": "it must be true or false",
+    "bool_type": "it must be true or false",
+}
+"""What is said in place of the validator's own words, which name Python types."""
 
 
 def validate(located: Located, model: type[Model], what: str, hint: str = "") -> Model:
@@ -67,7 +84,12 @@ def _sentence(located: Located, model: type[BaseModel], fault: Any) -> str:
     if kind in ("literal_error", "enum"):
         valid = re.findall(r"'([^']*)'|\b(\d+)\b", str(fault["ctx"].get("expected", "")))
         words = [text or number for text, number in valid]
-        return f"{place}: {dotted}: {fault['input']!r} is not valid{did_you_mean(str(fault['input']), words)}"
+        said = f"{fault['input']!r} is not valid"
+        if str(fault["input"]) in words:
+            return f"{place}: {dotted}: {said}; write it without quotes or brackets"
+        return f"{place}: {dotted}: {said}{did_you_mean(str(fault['input']), words)}"
+    if kind in _PLAIN_WORDS:
+        return f"{place}: {dotted}: {_PLAIN_WORDS[kind]}, got {_shown(fault.get('input'))}"
     message = str(fault["msg"])
     if kind == "value_error":
         return f"{place}: {dotted}: {message.removeprefix('Value error, ')}"

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from advisor.domain.errors import AdvisorError
+from advisor.domain.errors import AdvisorError, ExitCode
 from advisor.probe.data_files import COMPRESSED, format_of
+from advisor.probe.untrusted import printable
 
 ROW_FILES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 HELD_OUT = ("held-out", "held_out", "test", "validation", "valid", "val", "eval", "dev")
@@ -52,14 +53,30 @@ def find_sources(path: Path) -> Sources:
 
 
 def _walk(folder: Path) -> list[Path]:
-    """Files below the folder in a fixed order; hidden ones and links to folders are passed over."""
+    """Files below the folder in a fixed order; hidden ones and links to folders are passed over.
+
+    Raises `AdvisorError` (refused for safety) for a link that leads out: a data set may be anybody's.
+    """
     found: list[Path] = []
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found += [Path(place, name) for name in sorted(names) if not name.startswith(".")]
         if len(found) > MOST_FILES:
             raise AdvisorError(f"{folder} holds more than {MOST_FILES} files", hint="give one of its subfolders")
+    for file in found:
+        if file.is_symlink() and not file.resolve().is_relative_to(_root(folder)):
+            raise AdvisorError(
+                f"{printable(str(file))} is a link that leads out of its folder",
+                hint="give the folder it leads to, or copy the file",
+                code=ExitCode.REFUSED,
+            )
     return [file for file in found if file.is_file()]
+
+
+def _root(folder: Path) -> Path:
+    """The folder itself; for a snapshot in a hub cache, whose files are links, the repository's whole cache."""
+    resolved = folder.resolve()
+    return resolved.parents[1] if resolved.parent.name == "snapshots" else resolved
 
 
 def _is_held_out(path: Path) -> bool:

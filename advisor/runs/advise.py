@@ -40,8 +40,13 @@ class Advice:
     hardware: HardwareProfile
 
 
-def advise(answers: Answers, overrides: Overrides | None = None, profile: str = "default") -> Advice:
-    """Advice for `answers` on this machine, or on the simulated one.
+def advise(
+    answers: Answers,
+    overrides: Overrides | None = None,
+    profile: str = "default",
+    knowledge: Knowledge | None = None,
+) -> Advice:
+    """Advice for `answers` on this machine, or on the simulated one. `knowledge`: where it is loaded already.
 
     Raises AdvisorError for an id in `avoid` that is no technique, and for a model or data set that cannot be read.
     """
@@ -49,11 +54,20 @@ def advise(answers: Answers, overrides: Overrides | None = None, profile: str = 
     from advisor.engine.recommend import recommend
     from advisor.knowledge import load_knowledge
 
-    knowledge = load_knowledge()
+    knowledge = knowledge or load_knowledge()
     _check_avoid(answers, knowledge)
     hardware = hardware_of(answers, overrides or Overrides())
     facts = build_facts(knowledge, answers, hardware, model_of(answers, knowledge), data_of(answers))
     return Advice(knowledge, answers, facts, recommend(knowledge, facts, profile), hardware)
+
+
+def advise_file(path: str, overrides: Overrides | None = None, profile: str = "default") -> Advice:
+    """The same for an answers file; a fault in it is named by file, line and key."""
+    from advisor.files import read_answers
+    from advisor.knowledge import load_knowledge
+
+    knowledge = load_knowledge()
+    return advise(read_answers(path, knowledge.by_id), overrides, profile, knowledge)
 
 
 def plan_of(advice: Advice) -> Plan:

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from advisor.domain.errors import AdvisorError
+from advisor.domain.errors import AdvisorError, ExitCode
 from advisor.domain.plan import DataSpec
 from executors.datasets.rows import Row, hashed
 from executors.datasets.shapes import BadRecord, to_row
 
 SHOWN = 5
-HELD_OUT_NAMES = ("held-out", "held_out", "test", "validation", "valid", "eval", "dev")
+HELD_OUT_NAMES = ("held-out", "held_out", "test", "validation", "valid", "val", "eval", "dev")
 TEXT_SUFFIXES = (".txt", ".md", ".rst")
 MAX_FIELD = 2**24
 _Place = tuple[str, Any]
@@ -43,11 +43,26 @@ def _files(path: Path) -> tuple[list[Path], list[Path]]:
     """The files to train on and those the data set itself keeps for measuring."""
     if path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+        _refuse_links_out(path, files)
         held_out = [p for p in files if p.stem.lower().split("-0")[0] in HELD_OUT_NAMES]
         return [p for p in files if p not in held_out], held_out
     if not path.is_file():
         raise AdvisorError(f"there is no data at {path}", hint="give a file, a folder of files, or builtin:stdlib")
     return [path], []
+
+
+def _refuse_links_out(folder: Path, files: list[Path]) -> None:
+    """A data set may be anybody's: a link must not bring in what lies beside it. The files of a snapshot in a hub cache
+    are links into the same repository's cache."""
+    root = folder.resolve()
+    root = root.parents[1] if root.parent.name == "snapshots" else root
+    for file in files:
+        if file.is_symlink() and not file.resolve().is_relative_to(root):
+            raise AdvisorError(
+                f"{file} is a link that leads out of its folder",
+                hint="give the folder it leads to, or copy the file",
+                code=ExitCode.REFUSED,
+            )
 
 
 def _side(rows: list[Row], spec: DataSpec, is_held_out: bool) -> list[Row]:

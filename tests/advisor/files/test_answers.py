@@ -51,7 +51,7 @@ def test_the_contract_s_example_is_read(tmp_path: Path) -> None:
             "a.yaml:3: unknown key 'parms_b' in model (did you mean 'params_b'?)",
         ),
         ("goal: optimize\nserve: {bits: 5}\n", "a.yaml:2: serve.bits: 5 is not valid"),
-        ("goal: optimize\ndata: {examples: many}\n", "a.yaml:2: data.examples: input should be a valid integer"),
+        ("goal: optimize\ndata: {examples: many}\n", "a.yaml:2: data.examples: it must be a whole number"),
         ("goal: optimize\ndata: {examples: -1}\n", "a.yaml:2: data.examples:"),
         ("model: {id: x}\n", "the key 'goal' is missing"),
         (
@@ -88,3 +88,32 @@ def test_answers_survive_being_written(tmp_path: Path) -> None:
     copy.write_text(dump_yaml(answers, exclude_defaults=True))
     again: Answers = read_answers(str(copy))
     assert again == answers
+
+
+def test_unknown_technique_is_placed(tmp_path: Path) -> None:
+    """An id in `avoid` that is none is named with file, line and the nearest; known ones pass."""
+    path = tmp_path / "a.yaml"
+    path.write_text("goal: optimize\navoid: [lora, lorra]\n")
+    with pytest.raises(AdvisorError) as raised:
+        read_answers(str(path), {"lora", "qlora"})
+    assert "a.yaml:2: avoid: 'lorra' is no technique (did you mean 'lora'?)" in raised.value.message()
+    assert read_answers(str(path), {"lora", "lorra"}).avoid == ("lora", "lorra")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("needs: citations", "needs: it must be a list such as [a, b], got 'citations'"),
+        ("model: Qwen/Qwen2.5-7B", "model: it must hold keys and values, got 'Qwen/Qwen2.5-7B'"),
+        ("model: {count: 2.5}", "model.count: it must be a whole number, got 2.5"),
+        ("model: {params_b: seven}", "model.params_b: it must be a number, got 'seven'"),
+        ("schema: '1'", "schema: '1' is not valid; write it without quotes"),
+    ],
+)
+def test_types_are_told_in_plain_words(tmp_path: Path, line: str, told: str) -> None:
+    """Nobody has to know Python's names of types."""
+    path = tmp_path / "a.yaml"
+    path.write_text(f"goal: optimize\n{line}\n")
+    with pytest.raises(AdvisorError) as raised:
+        read_answers(str(path))
+    assert f"a.yaml:2: {told}" in raised.value.message()

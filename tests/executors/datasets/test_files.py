@@ -127,3 +127,20 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(AdvisorError, match="nothing"):
         load(spec(tmp_path / "nothing"), "train")
     assert load_multiple_choice(spec(tmp_path / "nothing")) == []
+
+
+def test_links_that_lead_out_are_refused(tmp_path: Path) -> None:
+    """A folder of data cannot bring in a file beside it; links inside it, and those of a hub cache, are read."""
+    text = lines(RECORDS)
+    (folder := tmp_path / "data").mkdir()
+    write(folder, "a.jsonl", text)
+    (folder / "b.jsonl").symlink_to("a.jsonl")
+    assert both(folder)
+    (folder / "c.jsonl").symlink_to(write(tmp_path, "secret.jsonl", text))
+    with pytest.raises(AdvisorError, match="leads out") as caught:
+        load(spec(folder), "train")
+    assert caught.value.code == ExitCode.REFUSED
+    (snapshot := tmp_path / "repo" / "snapshots" / "abc").mkdir(parents=True)
+    (blobs := tmp_path / "repo" / "blobs").mkdir()
+    (snapshot / "train.jsonl").symlink_to(write(blobs, "0123", text))
+    assert both(snapshot)
