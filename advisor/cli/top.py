@@ -65,6 +65,8 @@ def _refuse_unread_options(args: argparse.Namespace) -> None:
         unread = [name for name, value in {**given, "--format": args.format != "text"}.items() if value]
         if unread:
             raise AdvisorError(f"{unread[0]} needs --non-interactive ANSWERS", hint="advisor --help shows examples")
+    elif args.diff and args.execute:
+        raise AdvisorError("--diff and --execute contradict each other", hint="compare first, then execute one of them")
     elif args.run_dir and not args.execute:
         raise AdvisorError("--run-dir needs --execute", why="nothing is run without it")
 

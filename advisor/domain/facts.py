@@ -59,7 +59,7 @@ class Facts(Frozen):
 
     gpu_name: str | None = None
     gpu_gib: float | None = None
-    """Free memory of the largest single GPU; None when there is none."""
+    """Free memory of one GPU, the fullest of those that count; None when there is none."""
     gpu_count: int = 0
     gpu_total_gib: float = 0.0
     """Free memory summed over the GPUs of that kind."""

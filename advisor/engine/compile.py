@@ -195,7 +195,9 @@ def _evaluation(facts: Facts) -> EvaluationSpec:
 
 def _gate(entry: StackEntry, technique: Technique) -> float | None:
     if technique.family is Family.QUANTIZE:
-        is_eight = entry.config.get("type", technique.config.get("type")) in ("Q8_0", "F16") or "int8" in technique.id
+        settings = {**technique.config, **entry.config}
+        is_wide = settings.get("type") in ("Q8_0", "F16") or settings.get("bits") == 8
+        is_eight = is_wide or any(word in technique.id for word in ("int8", "fp8"))
         return GATE_EIGHT_BITS if is_eight else GATE_FOUR_BITS
     return GATES.get(technique.family)
 

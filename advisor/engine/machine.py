@@ -13,9 +13,12 @@ from advisor.domain.knowledge import Catalog, GpuSpec
 from advisor.domain.profiles import GpuProfile, HardwareProfile
 from advisor.engine.gpus import match
 
+TAKEN_SHARE = 0.5
+"""A GPU with less free than this share of the freest of its kind is somebody else's, and is not counted."""
+
 
 def hardware_facts(catalog: Catalog, hardware: HardwareProfile) -> dict[str, Any]:
-    """The largest visible GPU decides, with how many of its name there are."""
+    """The visible GPU with the most free memory decides, with how many of its name are about as free."""
     facts: dict[str, Any] = {
         "ram_gib": hardware.ram_free_gib if hardware.ram_free_gib is not None else hardware.ram_gib,
         "disk_gib": hardware.disk_gib,
@@ -27,7 +30,7 @@ def hardware_facts(catalog: Catalog, hardware: HardwareProfile) -> dict[str, Any
     if not gpus:
         return facts
     largest = max(gpus, key=_free)
-    alike = [gpu for gpu in gpus if gpu.name == largest.name]
+    alike = [gpu for gpu in gpus if gpu.name == largest.name and _free(gpu) >= TAKEN_SHARE * _free(largest)]
     spec = match(largest.name, largest.total_gib or largest.free_gib, catalog.gpus)
     return facts | {
         "has_gpu": True,

@@ -128,3 +128,12 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "options", [("--diff", "a.yaml", "--execute"), ("--run-dir", "r"), ("--plain",), ("--gpu", "A100:80", "--no-gpu")]
+)
+def test_options_that_would_not_be_read(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """Options that cannot both be followed are refused; none is passed over in silence."""
+    (tmp_path / "a.yaml").write_text(GOOD)
+    assert_refused(advisor("--non-interactive", "a.yaml", *options, cwd=tmp_path), 2)

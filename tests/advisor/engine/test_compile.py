@@ -97,3 +97,11 @@ def test_own_data_is_evaluated_without_the_built_in_questions(knowledge: Knowled
     own = {"path": "my.jsonl", "kind": "instructions", "examples": 900, "seq_len": 256}
     config = compiled(knowledge, facts_of({**SMALL, "data": own}), "lora").evaluation.config
     assert config["multiple_choice"] == 0 and config["data"]["path"] == "my.jsonl"
+
+
+def test_eight_bits_may_cost_less_than_four(knowledge: Knowledge, facts_of: Build) -> None:
+    """The gate of a quantization follows the bits it leaves."""
+    wide, narrow = (
+        compiled(knowledge, facts_of(SMALL), technique).steps[0].max_regression for technique in ("bnb-int8", "bnb-nf4")
+    )
+    assert wide is not None and narrow is not None and wide < narrow

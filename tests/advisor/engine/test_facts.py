@@ -51,6 +51,15 @@ def test_answers_win_over_probes(knowledge: Knowledge) -> None:
     assert facts.behavior == "alignment"
 
 
+def test_a_gpu_that_is_taken_does_not_count(knowledge: Knowledge) -> None:
+    """Of two equal GPUs of which somebody else fills one, the free one is what there is."""
+    gpus = tuple(
+        GpuProfile(uuid=str(n), name="A100", total_gib=80, free_gib=free) for n, free in enumerate((2.0, 78.0))
+    )
+    facts = build_facts(knowledge, Answers(goal="optimize"), HardwareProfile(gpus=gpus), None, None)
+    assert (facts.gpu_gib, facts.gpu_count, facts.gpu_total_gib) == (78.0, 1, 78.0)
+
+
 def test_free_memory_per_gpu_decides(knowledge: Knowledge) -> None:
     """Free, not total; the fullest of equal GPUs limits what each can take; hidden ones do not count."""
     gpus = tuple(

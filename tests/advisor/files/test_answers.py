@@ -117,3 +117,21 @@ def test_types_are_told_in_plain_words(tmp_path: Path, line: str, told: str) -> 
     with pytest.raises(AdvisorError) as raised:
         read_answers(str(path))
     assert f"a.yaml:2: {told}" in raised.value.message()
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ("{id: base, count: 3, variants: [a, b]}", "count is 3, and 2 variants are named"),
+        ("{variants: [a, b]}", "the model they were trained from"),
+    ],
+)
+def test_variants_must_fit_the_rest(tmp_path: Path, model: str, told: str) -> None:
+    """Named variants decide their number and need the model they come from; the refusal is a plain sentence."""
+    file = tmp_path / "a.yaml"
+    file.write_text(f"goal: optimize\nmodel: {model}\n")
+    with pytest.raises(AdvisorError, match=told) as refused:
+        read_answers(str(file))
+    assert "value error" not in refused.value.what
+    file.write_text("goal: optimize\nmodel: {id: base, variants: [a, b]}\n")
+    assert read_answers(str(file)).model.count == 2
