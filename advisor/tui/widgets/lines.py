@@ -52,7 +52,7 @@ class Lines(ScrollView, can_focus=True):
         width = self.scrollable_content_region.width
         if width <= 0:
             return
-        lines = with_titles(self._make(width))
+        lines = with_titles(self._make(width - 1))
         if lines != self._lines:
             self._lines = lines
             self.virtual_size = Size(width, len(lines))
