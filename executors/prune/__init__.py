@@ -1,6 +1,6 @@
-"""Sets weights to zero, one decoder block at a time: Wanda and magnitude, unstructured or 2:4.
+"""Sets weights to zero, one decoder block at a time: Wanda, SparseGPT and magnitude, unstructured or 2:4.
 
-Linear layers inside the blocks only; never the embedding or the output head, which are often one tensor. It retrains
+Linear layers inside the blocks only; never the embedding or the output head, which are often one tensor. It trains
 nothing and makes no file smaller: the zeros are stored.
 """
 
@@ -22,12 +22,12 @@ REQUIRES = ("torch", "transformers", "safetensors", "numpy")
 class Config(Frozen):
     """How much to prune, by which measure, and what it is calibrated with."""
 
-    method: Literal["wanda", "magnitude"] = "wanda"
+    method: Literal["wanda", "sparsegpt", "magnitude"] = "wanda"
     sparsity: float = Field(default=0.5, gt=0, lt=1)
     """Share of each linear layer set to zero."""
     pattern: Literal["unstructured", "2:4"] = "unstructured"
     data: DataSpec | None = None
-    """Calibration text; needed by wanda."""
+    """Calibration text; needed by wanda and sparsegpt."""
     sequences: int = Field(default=64, ge=1, le=100_000)
     seq_len: int = Field(default=256, ge=8, le=1_000_000)
     """Tokens per calibration sequence."""
@@ -36,21 +36,21 @@ class Config(Frozen):
     def _fits_together(self) -> Config:
         if self.pattern == "2:4" and self.sparsity != 0.5:
             raise ValueError("the pattern 2:4 has a sparsity of 0.5")
-        if self.method == "wanda" and self.data is None:
-            raise ValueError("wanda needs `data` to calibrate with; method magnitude needs none")
+        if self.method != "magnitude" and self.data is None:
+            raise ValueError(f"{self.method} needs `data` to calibrate with; method magnitude needs none")
         return self
 
 
 def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnostic]:
     """What would make this step fail, without reading a weight."""
-    from executors.prune.layers import prunable, working_bytes
+    from executors.prune.layers import hessian_bytes, prunable, working_bytes
     from executors.tensors.checks import check_disk, check_model, check_ram, danger, refusal
     from executors.tensors.decoder import require_architecture
 
     model, found = check_model(inputs)
     if model is None:
         return found
-    if config.method == "wanda":
+    if config.method != "magnitude":
         try:
             require_architecture(model.arch)
         except AdvisorError as error:
@@ -61,7 +61,11 @@ def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnost
     if config.pattern == "2:4" and (odd := [info.name for info in targets if info.shape[1] % 4]):
         found.append(danger("pattern", f"{odd[0]} has rows that do not divide by 4", hint="use pattern: unstructured"))
     found += check_disk(model.bytes * 1.01, machine)
-    need = working_bytes(model, config.sequences, config.seq_len) if config.method == "wanda" else 6 * model.largest
+    need = 6 * model.largest
+    if config.method != "magnitude":
+        need = working_bytes(model, config.sequences, config.seq_len)
+    if config.method == "sparsegpt":
+        need += hessian_bytes(targets)
     return found + check_ram(need, machine, "use fewer or shorter calibration sequences")
 
 

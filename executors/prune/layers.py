@@ -41,6 +41,15 @@ def working_bytes(model: ModelFolder, sequences: int, seq_len: int) -> int:
     return 2 * block + 6 * max((info.bytes for info in prunable(model)), default=0) + model.largest + activations
 
 
+def hessian_bytes(targets: list[TensorInfo]) -> int:
+    """Memory of the second-order methods: four squares of the widest input (Hessian, factors, identity) and four
+    32-bit copies of the largest group of matrices that share one, all three of attention or two of the feed-forward.
+    """
+    widest = max((info.shape[1] for info in targets), default=0)
+    largest = max((info.shape[0] * info.shape[1] for info in targets), default=0)
+    return 4 * (4 * widest**2 + 4 * 2 * largest)
+
+
 @dataclass
 class Ledger:
     """Zeros per pruned tensor. A later step that must keep the sparsity checks itself against it."""

@@ -47,7 +47,33 @@ def test_wanda_reaches_the_sparsity_in_every_row(
     assert listener.metrics["sparsity"] == pytest.approx(sparsity, abs=0.01)
 
 
-@pytest.mark.parametrize("method", ["wanda", "magnitude"])
+@pytest.mark.parametrize("sparsity", [0.25, 0.5])
+def test_sparsegpt_prunes_every_layer_and_moves_what_stays(
+    tiny_model: Path, tmp_path: Path, listener: Any, sparsity: float
+) -> None:
+    """Every linear layer loses exactly its share, and the output of the whole is nearer to the model's than when the
+    same places are set to zero in weights that did not move."""
+    prune.run(_config(method="sparsegpt", sparsity=sparsity), _inputs(tiny_model), tmp_path / "out", listener)
+    before, after = load_file(tiny_model / "model.safetensors"), load_file(tmp_path / "out" / "model.safetensors")
+    moved = 0
+    for name in before:
+        if not _is_target(name):
+            assert torch.equal(before[name], after[name])
+            continue
+        assert int((after[name] == 0).sum()) == pytest.approx(before[name].numel() * sparsity, abs=2)
+        moved += int(((after[name] != 0) & (after[name] != before[name])).sum())
+    assert moved > 0
+    ids = torch.arange(3, 400).unsqueeze(0)
+    models = [AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32) for _ in range(3)]
+    models[1].load_state_dict({name: value.float() for name, value in after.items()}, strict=False)
+    masked = {name: before[name].float() * (after[name] != 0) if _is_target(name) else before[name] for name in before}
+    models[2].load_state_dict(masked, strict=False)
+    with torch.no_grad():
+        hidden = [model.model(ids).last_hidden_state for model in models]
+    assert (hidden[1] - hidden[0]).square().mean() < (hidden[2] - hidden[0]).square().mean()
+
+
+@pytest.mark.parametrize("method", ["wanda", "sparsegpt", "magnitude"])
 def test_two_of_four_holds_in_every_group(tiny_model: Path, tmp_path: Path, listener: Any, method: str) -> None:
     """In every four neighbours of a row exactly two are left."""
     prune.run(_config(method=method, pattern="2:4"), _inputs(tiny_model), tmp_path / "out", listener)
@@ -114,9 +140,10 @@ def test_the_result_loads_in_transformers(tiny_model: Path, tmp_path: Path, list
     assert (tmp_path / "out" / "tokenizer.json").is_file()
 
 
-def test_the_ledger_counts_every_zero(tiny_model: Path, tmp_path: Path, listener: Any) -> None:
+@pytest.mark.parametrize("method", ["wanda", "sparsegpt"])
+def test_the_ledger_counts_every_zero(tiny_model: Path, tmp_path: Path, listener: Any, method: str) -> None:
     """Each pruned tensor stands in the ledger with the zeros that are really in the file, and no other tensor does."""
-    prune.run(_config(sparsity=0.4), _inputs(tiny_model), tmp_path / "out", listener)
+    prune.run(_config(method=method, sparsity=0.4), _inputs(tiny_model), tmp_path / "out", listener)
     ledger = prune.ledger(tmp_path / "out")
     assert ledger is not None
     after = load_file(tmp_path / "out" / "model.safetensors")
@@ -147,6 +174,7 @@ def test_a_stop_is_honoured_between_blocks(tiny_model: Path, tmp_path: Path, sto
         {"sparsity": 1.0},
         {"sparsity": 0.3, "pattern": "2:4"},
         {"data": None},
+        {"data": None, "method": "sparsegpt"},
         {"sequences": 0},
         {"x": 1},
     ],
@@ -167,14 +195,15 @@ def test_nan_weights_are_refused_by_name(tmp_path: Path, make_model: Any, listen
         prune.run(prune.Config(method="magnitude"), _inputs(model), tmp_path / "out", listener)
 
 
-def test_a_model_that_computes_nan_is_refused(tmp_path: Path, make_model: Any, listener: Any) -> None:
+@pytest.mark.parametrize("method", ["wanda", "sparsegpt"])
+def test_a_model_that_computes_nan_is_refused(tmp_path: Path, make_model: Any, listener: Any, method: str) -> None:
     """A norm so large that activations overflow is refused where it shows, instead of pruning by nonsense."""
     model = make_model(tmp_path / "model")
     weights = load_file(model / "model.safetensors")
     weights["model.layers.0.post_attention_layernorm.weight"][:] = 3e38
     save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(AdvisorError, match=r"layers\.0\.mlp\.gate_proj \(its input\)"):
-        prune.run(_config(), _inputs(model), tmp_path / "out", listener)
+        prune.run(_config(method=method), _inputs(model), tmp_path / "out", listener)
 
 
 def test_preflight_refuses_unknown_architectures_and_small_machines(tiny_model: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Tests of executors.prune.calibration."""
+"""Tests of executors.activations.text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from advisor.domain.errors import AdvisorError
 from advisor.domain.plan import DataSpec
 from advisor.domain.words import DataKind
-from executors.prune.calibration import calibration_ids, windows
+from executors.activations.text import calibration_ids, windows
 
 
 @pytest.mark.parametrize(("length", "sequences"), [(40, 4), (41, 4), (57, 4), (1000, 7), (10, 1)])

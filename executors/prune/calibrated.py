@@ -1,0 +1,60 @@
+"""Pruning one block after another while the calibration batch passes through it: Wanda and SparseGPT."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from executors.activations.batch import Batch, Layers
+from executors.activations.hessian import input_hessian, inverse_factor
+from executors.protocol import Say
+from executors.prune.scores import input_norms, keep, wanda_scores
+from executors.prune.sparsegpt import sparsegpt
+from executors.tensors.folder import ModelFolder
+from executors.tensors.source import read_tensor, require_finite
+
+if TYPE_CHECKING:
+    import torch
+
+    from executors.prune import Config
+
+
+class CalibratedPruning:
+    """Prunes blocks in order. Weights are read anew in the file's own type: the batch may pass in fewer bits."""
+
+    def __init__(self, config: Config, model: ModelFolder, say: Say) -> None:
+        assert config.data is not None
+        self._config = config
+        self._model = model
+        self._batch = Batch(config.data, model, config.sequences, config.seq_len, say)
+        self._done: dict[str, torch.Tensor] = {}
+
+    def block(self, index: int) -> dict[str, torch.Tensor]:
+        """The pruned weights of block `index` by tensor name, in the file's type, on the CPU."""
+        self._done = {}
+        self._batch.through(index, self._wanda if self._config.method == "wanda" else self._sparsegpt)
+        return self._done
+
+    def _wanda(self, layers: Layers, inputs: torch.Tensor) -> None:
+        norms = input_norms(inputs)
+        require_finite(f"{next(iter(layers)).removesuffix('.weight')} (its input)", norms)
+        for name, layer in layers.items():
+            mask = keep(wanda_scores(layer.weight.data, norms), self._config.sparsity, self._config.pattern, True)
+            layer.weight.data.masked_fill_(~mask, 0)
+            self._done[name] = self._read(name).masked_fill_(~mask.cpu(), 0)
+
+    def _sparsegpt(self, layers: Layers, inputs: torch.Tensor) -> None:
+        hessian = input_hessian(inputs)
+        require_finite(f"{next(iter(layers)).removesuffix('.weight')} (its input)", hessian)
+        factor, dead = inverse_factor(hessian)
+        originals = [self._read(name) for name in layers]
+        # What no input ever reaches is the first to go.
+        given = [weight.to(inputs.device).masked_fill(dead, 0) for weight in originals]
+        pruned = sparsegpt(given, factor, self._config.sparsity, self._config.pattern)
+        for (name, layer), original, weight in zip(layers.items(), originals, pruned, strict=True):
+            layer.weight.data.copy_(weight)
+            self._done[name] = weight.to("cpu", original.dtype)
+
+    def _read(self, name: str) -> torch.Tensor:
+        weight = read_tensor(self._model.tensors[name])
+        require_finite(name, weight)
+        return weight
