@@ -33,12 +33,18 @@ def read_answers(path: str, techniques: Collection[str] = ()) -> Answers:
 
 def _with_absolute_data(answers: Answers, path: str) -> Answers:
     """Relative paths in an answers file are relative to the file, when they exist there."""
-    update: dict[str, Any] = {}
     root = Path() if path == "-" else Path(path).parent
-    for section, key in (("data", "path"), ("model", "id"), ("teacher", "id")):
-        value = getattr(getattr(answers, section), key)
-        if value and not value.startswith("builtin:") and (root / value).exists():
-            update[section] = getattr(answers, section).model_copy(update={key: str((root / value).resolve())})
+
+    def absolute(value: str | None) -> str | None:
+        is_here = value and not value.startswith("builtin:") and (root / value).exists()
+        return str((root / value).resolve()) if value and is_here else value
+
+    variants = tuple(absolute(variant) for variant in answers.model.variants)
+    update: dict[str, Any] = {
+        "data": answers.data.model_copy(update={"path": absolute(answers.data.path)}),
+        "model": answers.model.model_copy(update={"id": absolute(answers.model.id), "variants": variants}),
+        "teacher": answers.teacher.model_copy(update={"id": absolute(answers.teacher.id)}),
+    }
     return answers.model_copy(update=update)
 
 

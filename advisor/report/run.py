@@ -18,8 +18,8 @@ from advisor.report.document import (
 )
 from advisor.report.units import duration, gib, number, percent, size
 
-_SHOWN = ("held_out_loss", "held_out_perplexity", "accuracy", "tokens_per_second", "peak_memory_gib", "disk_bytes")
-"""First columns of the table, in this order; other metrics follow."""
+_SHOWN = ("held_out_loss", "held_out_perplexity", "accuracy", "generation", "prefill", "peak_memory", "bytes_on_disk")
+"""First rows of the table, in this order; other metrics follow."""
 _QUANTITIES = {"gpu_gib": "GPU memory", "ram_gib": "memory", "disk_gib": "disk", "seconds": "time"}
 
 

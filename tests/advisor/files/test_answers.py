@@ -135,3 +135,15 @@ def test_variants_must_fit_the_rest(tmp_path: Path, model: str, told: str) -> No
     assert "value error" not in refused.value.what
     file.write_text("goal: optimize\nmodel: {id: base, variants: [a, b]}\n")
     assert read_answers(str(file)).model.count == 2
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    """Base, variants and data that lie beside the answers file are found from any folder; ids stay as they are."""
+    for name in ("base", "first"):
+        (tmp_path / name).mkdir()
+    file = tmp_path / "a.yaml"
+    file.write_text("goal: optimize\nmodel: {id: base, variants: [first, somebody/second]}\ndata: {path: none.jsonl}\n")
+    answers = read_answers(str(file))
+    assert answers.model.id == str(tmp_path / "base")
+    assert answers.model.variants == (str(tmp_path / "first"), "somebody/second")
+    assert answers.data.path == "none.jsonl"
