@@ -92,6 +92,9 @@ to 2 MiB and cut from 20 MiB segments (`CUDACachingAllocator.cpp`), and lengths 
 TORCH_RSS = 0.65
 """GiB of host memory of a process that imported torch, transformers and peft (0.38) and has read a model (0.27 beside
 the weights), measured here with CPU wheels."""
+ANSWER_SHARE = 0.5
+"""Share of a conversation's tokens that belong to the answer, the only ones a supervised loss needs logits of (0.3 to
+0.7 in instruction data; `executors/training/engine.py`, `AnswerLoss`)."""
 HEAP_FRAGMENTATION = 1.5
 """Resident over allocated for what a training step allocates and frees on a CPU: glibc keeps blocks below 32 MiB in a
 heap full of holes. 1.3 to 1.6 measured here. `MALLOC_MMAP_THRESHOLD_=131072` brings it to 1.0 and costs two thirds more

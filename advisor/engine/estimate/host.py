@@ -30,10 +30,18 @@ def host_memory(
         expected = c.TORCH_RSS + c.CUDA_HOST_RSS + min(model, STAGING)
         return Range(low=c.TORCH_RSS + 1.0, expected=expected, high=expected + model)
     if method.work == "train" and found is not None:
-        freed_each_step = found.terms.activations + found.terms.logits
-        expected = c.TORCH_RSS + found.peak_gib.expected + (c.HEAP_FRAGMENTATION - 1) * freed_each_step
+        logits = found.terms.logits * (c.ANSWER_SHARE if _scores_answers(method, facts) else 1.0)
+        freed_each_step = found.terms.activations + logits
+        peak = found.peak_gib.expected - (found.terms.logits - logits)
+        expected = c.TORCH_RSS + peak + (c.HEAP_FRAGMENTATION - 1) * freed_each_step
         return Range(low=RAM_SPREAD[0] * expected, expected=expected, high=RAM_SPREAD[1] * expected)
     return _streamed(shape, request, method)
+
+
+def _scores_answers(method: Method, facts: Facts) -> bool:
+    """Supervised training on rows: the executors compute logits at the answers' tokens alone on a CPU."""
+    is_supervised = method.batch_factor == 1 and not method.has_teacher and not method.frozen_copies
+    return is_supervised and facts.data_kind not in (None, "text", "documents")
 
 
 def _streamed(shape: ModelShape, request: EstimateRequest, method: Method) -> Range:

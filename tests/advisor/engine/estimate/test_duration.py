@@ -75,3 +75,15 @@ def test_a_slower_disk_and_memory_make_rewriting_slower() -> None:
     before, after = (estimate_step(merge, facts, {}).seconds for facts in (SAMPLE, slow))
     assert before is not None and after is not None
     assert after.expected > 2 * before.expected
+
+
+def test_rows_need_logits_at_their_answers_only() -> None:
+    """Supervised rows need less RAM on a CPU than running text of that length, by logits with their fragmentation."""
+    lora = load_knowledge().technique("lora")
+    rows, text = (
+        estimate_step(lora, SAMPLE.model_copy(update={"data_kind": kind, "data_longest_row": None}), SETTINGS)
+        for kind in ("instructions", "text")
+    )
+    assert rows.ram_gib and text.ram_gib and text.terms
+    saved = (1 - c.ANSWER_SHARE) * text.terms.logits * c.HEAP_FRAGMENTATION
+    assert text.ram_gib.expected - rows.ram_gib.expected == pytest.approx(saved)
