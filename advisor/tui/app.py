@@ -22,6 +22,8 @@ from advisor.tui.screens.home import HomeScreen
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 POLL_SECONDS = 0.1
 """How often the event file is looked at; a person sees no difference below it."""
+IDLE_SECONDS = 2.0
+"""The same for a run that has ended; it may be resumed from elsewhere."""
 
 
 class RunChanged(Message):
@@ -86,4 +88,4 @@ class AdvisorApp(App[int]):
             if state != shown and reader.plan is not None:
                 shown = state
                 self.screen.post_message(RunChanged(folder, reader.plan, state))
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(POLL_SECONDS if state.status in ("pending", "running") else IDLE_SECONDS)
