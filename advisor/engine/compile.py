@@ -29,7 +29,7 @@ TRAINED_ON = frozenset(
     {DataKind.INSTRUCTIONS, DataKind.QA_PAIRS, DataKind.TOOL_CALLS, DataKind.TEXT, DataKind.DOCUMENTS}
     | {DataKind.PREFERENCES, DataKind.PARALLEL}
 )
-_NOT_FOR_EXECUTORS = ("carrier", "sharding", "gpus", "offload", "bits")
+_NOT_FOR_EXECUTORS = ("carrier", "sharding", "gpus", "offload")
 _CPU_EVALUATION = {"max_examples": 64, "multiple_choice": 50, "generate_tokens": 32}
 _GPU_EVALUATION = {"max_examples": 128, "multiple_choice": 100, "generate_tokens": 64}
 
@@ -123,12 +123,14 @@ def _why_not(entry: StackEntry, technique: Technique, facts: Facts) -> str:
     if technique.executor is None:
         return technique.why_not or "it has no executor in this version."
     if not serving.is_written_here(entry.config):
-        return f"this version writes {', '.join(sorted(serving.WRITTEN_HERE))}, not {entry.config['type']}."
+        if entry.config.get("type", "Q8_0") not in serving.WRITTEN_HERE:
+            return f"this version writes {', '.join(sorted(serving.WRITTEN_HERE))}, not {entry.config['type']}."
+        return f"this version writes it in 4 or 8 bits, not in {entry.config['bits']}."
     if entry.config.get("gpus", 1) > 1:
         return "it needs its model sharded over several GPUs, and this version trains on one."
     if entry.config.get("optimizer", "adamw") != "adamw":
         return "it fits only with an 8-bit optimizer, which this version does not train with."
-    if technique.family in (Family.FINETUNE, Family.PRUNE):
+    if technique.family is Family.FINETUNE or _is_calibrated(technique):
         if facts.data_path is None:
             return "no data is named; set data.path to a file or to builtin:stdlib."
         if technique.family is Family.FINETUNE and facts.data_kind not in TRAINED_ON:
@@ -169,9 +171,14 @@ def _config(entry: StackEntry, technique: Technique, facts: Facts) -> dict[str, 
     data = _data(facts)
     if technique.family is Family.FINETUNE and data is not None:
         return {**technique.config, "data": data, **schedule(config, technique, facts), **own}
-    if technique.family is Family.PRUNE and data is not None:
+    if _is_calibrated(technique) and data is not None:
         return {**config, "data": data}
     return config
+
+
+def _is_calibrated(technique: Technique) -> bool:
+    """Whether the step looks at the data to choose what it changes. Pruning is handed it whatever its method."""
+    return technique.family is Family.PRUNE or technique.id in serving.CALIBRATED
 
 
 def _data(facts: Facts) -> dict[str, Any] | None:

@@ -25,6 +25,10 @@ FORMATS: dict[str, tuple[tuple[float, str], ...]] = {
 GGUF_TYPES = {16: "F16", 8: "Q8_0", 4: "Q4_0", 3: "Q3_K_M", 2: "Q2_K"}
 WRITTEN_HERE = frozenset({"F16", "Q8_0", "Q4_0"})
 """GGUF types that the quantize executor writes; the K-quants are llama.cpp's own."""
+BITS_WRITTEN_HERE = frozenset({8, 4})
+"""Of GPTQ. Three bits have no layout that servers read at speed."""
+CALIBRATED = frozenset({"gptq", "int8-w8a8"})
+"""Formats of the quantize executor whose step reads the data."""
 SMALL = 1.0
 """Billions below which 8 bits are the conservative choice (source 002, section 2.1). Above it a GGUF file is written in
 4 bits: on a CPU every weight is read for every token, and memory speed decides."""
@@ -87,4 +91,4 @@ def _settings(technique_id: str, bits: float) -> dict[str, Any]:
 
 def is_written_here(settings: dict[str, Any]) -> bool:
     """Whether the executor writes what the settings ask for."""
-    return settings.get("type", "Q8_0") in WRITTEN_HERE
+    return settings.get("type", "Q8_0") in WRITTEN_HERE and settings.get("bits", 4) in BITS_WRITTEN_HERE

@@ -1,7 +1,7 @@
-"""Stores a model in fewer bits: bitsandbytes int8 and NF4 for transformers, GGUF for llama.cpp.
+"""Stores a model in fewer bits: bitsandbytes for transformers, GGUF for llama.cpp, GPTQ, INT8 and FP8 for GPU servers.
 
-Rounding only, without training or calibration. Every result is read back, compared with its source, and its logits
-are held against those of the model it was made from.
+Without training. Every result is read back, compared with its source, and its logits are held against those of the
+model it was made from.
 """
 
 from __future__ import annotations
@@ -13,25 +13,42 @@ from pydantic import Field, model_validator
 
 from advisor.domain.base import Frozen
 from advisor.domain.errors import AdvisorError, Diagnostic
+from advisor.domain.plan import DataSpec
 from executors.protocol import Inputs, Machine, Say
 
-REQUIRES = ("torch", "transformers", "bitsandbytes", "gguf", "safetensors", "numpy")
+REQUIRES = ("torch", "transformers", "bitsandbytes", "compressed-tensors", "gguf", "safetensors", "numpy")
 
+CALIBRATED = frozenset({"gptq", "int8-w8a8"})
+COMPRESSED = CALIBRATED | {"fp8"}
+"""Formats saved as compressed-tensors."""
 BITS = {"bnb-int8": 8.1, "bnb-nf4": 4.2}
 """Bits per weight of the linear layers, scales included."""
 
 
 class Config(Frozen):
-    """The format, and for GGUF the type most tensors get."""
+    """The format, its bits where there is a choice, and what it is calibrated with."""
 
-    format: Literal["bnb-int8", "bnb-nf4", "gguf"]
+    format: Literal["bnb-int8", "bnb-nf4", "gguf", "gptq", "int8-w8a8", "fp8"]
     type: Literal["F16", "Q8_0", "Q4_0"] | None = Field(default=None)
     """GGUF only; Q8_0 when not given."""
+    bits: Literal[4, 8] | None = None
+    """GPTQ only; 4 when not given."""
+    group_size: Literal[32, 64, 128] | None = None
+    """GPTQ only: inputs that share a scale; when not given the largest that divides the width of every layer."""
+    data: DataSpec | None = None
+    """Calibration text; needed by gptq and int8-w8a8."""
+    sequences: int = Field(default=64, ge=1, le=100_000)
+    seq_len: int = Field(default=256, ge=8, le=1_000_000)
+    """Tokens per calibration sequence."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Config:
         if self.format != "gguf" and self.type is not None:
             raise ValueError("`type` is for format gguf only")
+        if self.format != "gptq" and (self.bits or self.group_size):
+            raise ValueError("`bits` and `group_size` are for format gptq only")
+        if self.format in CALIBRATED and self.data is None:
+            raise ValueError(f"{self.format} needs `data` to calibrate with; bnb-nf4, gguf and fp8 need none")
         return self
 
     @property
@@ -51,7 +68,11 @@ def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnost
         return [danger("wrong-kind", "an adapter alone cannot be quantized", hint="merge it into its base first")]
     if inputs.roles["model"].kind == "sparse-lm":
         text = "the zeros of the pruned model are stored like any other weight"
-        found.append(warning("zeros-stored", text, "neither format keeps sparse weights smaller"))
+        found.append(warning("zeros-stored", text, "no format written here keeps sparse weights smaller"))
+    if config.format in COMPRESSED:
+        from executors.quantize.compressed_checks import check_compressed
+
+        return found + check_compressed(config, model, machine)
     if config.format == "gguf":
         from executors.export.gguf_form import file_bytes, require_exportable
         from executors.export.gguf_tokens import read_vocabulary
@@ -78,6 +99,10 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
         from executors.quantize.to_gguf import to_gguf
 
         to_gguf(model, out, config.form, say)
+    elif config.format in COMPRESSED:
+        from executors.quantize.to_compressed import to_compressed
+
+        to_compressed(config, model, out, say)
     else:
         from executors.quantize.to_bitsandbytes import to_bitsandbytes
 

@@ -105,3 +105,39 @@ def test_eight_bits_may_cost_less_than_four(knowledge: Knowledge, facts_of: Buil
         compiled(knowledge, facts_of(SMALL), technique).steps[0].max_regression for technique in ("bnb-int8", "bnb-nf4")
     )
     assert wide is not None and narrow is not None and wide < narrow
+
+
+@pytest.mark.parametrize("technique", ["wanda", "sparsegpt", "gptq", "int8-w8a8"])
+def test_calibrated_steps_know_their_data(knowledge: Knowledge, facts_of: Build, technique: str) -> None:
+    """What is chosen by looking at activations is told which text to run; without any it is not run."""
+    (step,) = compiled(knowledge, facts_of(SMALL), technique).steps
+    assert step.config["data"] == {"path": "builtin:stdlib", "kind": "instructions", "held_out": 0.1}
+    with pytest.raises(AdvisorError, match="no step") as caught:
+        compiled(knowledge, facts_of({**SMALL, "data": {"kind": "instructions"}}), technique)
+    assert "no data is named" in caught.value.why
+
+
+@pytest.mark.parametrize("technique", ["fp8", "bnb-nf4", "gguf"])
+def test_formats_without_calibration_are_given_no_data(knowledge: Knowledge, facts_of: Build, technique: str) -> None:
+    """A format that reads no text runs without any, and is not handed any."""
+    for data in (SMALL["data"], {"kind": "instructions"}):
+        (step,) = compiled(knowledge, facts_of({**SMALL, "data": data}), technique).steps
+        assert "data" not in step.config
+
+
+@pytest.mark.parametrize(("bits", "gate"), [(4, 0.30), (8, 0.05)])
+def test_gptq_is_told_its_bits(knowledge: Knowledge, facts_of: Build, bits: int, gate: float) -> None:
+    """The bits that serving asked for reach the executor, and eight may cost less than four."""
+    advice = stack(knowledge, "gptq")
+    entry = advice.stack[0].model_copy(update={"config": {"bits": bits}})
+    plan = compile_plan(advice.model_copy(update={"stack": (entry,)}), knowledge, facts_of(SMALL))
+    assert (plan.steps[0].config["bits"], plan.steps[0].max_regression) == (bits, gate)
+
+
+def test_gptq_in_three_bits_is_left_to_other_tools(knowledge: Knowledge, facts_of: Build) -> None:
+    """Bits that are not written here are named in the reason."""
+    advice = stack(knowledge, "gptq")
+    entry = advice.stack[0].model_copy(update={"config": {"bits": 3}})
+    with pytest.raises(AdvisorError) as caught:
+        compile_plan(advice.model_copy(update={"stack": (entry,)}), knowledge, facts_of(SMALL))
+    assert "4 or 8 bits, not in 3" in caught.value.why

@@ -1,0 +1,55 @@
+"""What speaks against a compressed-tensors step before it starts. Reads headers only, loads no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from advisor.domain.errors import AdvisorError, Diagnostic
+from executors.protocol import Machine
+from executors.prune.layers import hessian_bytes, prunable, working_bytes
+from executors.quantize.compressed_form import fitting_group, form_of
+from executors.tensors.checks import check_disk, check_ram, danger, refusal
+from executors.tensors.decoder import require_architecture
+from executors.tensors.folder import ModelFolder
+from executors.tensors.header import TensorInfo
+
+if TYPE_CHECKING:
+    from executors.quantize import Config
+
+
+def check_compressed(config: Config, model: ModelFolder, machine: Machine) -> list[Diagnostic]:
+    """Architecture, group size, disk and memory."""
+    try:
+        # Not for calibration alone: every linear layer of the model must be one that is written here.
+        require_architecture(model.arch)
+    except AdvisorError as error:
+        return [refusal("unknown-architecture", error)]
+    targets = prunable(model)
+    if not targets:
+        return [danger("nothing-to-quantize", f"{model.path} has no linear layers inside decoder blocks")]
+    group = config.group_size or fitting_group(targets)
+    if config.format == "gptq" and (trouble := _group_trouble(group, targets)):
+        return [trouble]
+    form = form_of(config.format, config.bits or 4, group)
+    weights = sum(info.shape[0] * info.shape[1] for info in targets)
+    kept = model.bytes - sum(info.bytes for info in targets)
+    scale_bits = 16 / form.group if form.group else 0.1
+    found = check_disk((kept + weights * (form.bits + scale_bits) / 8) * 1.02, machine)
+    need = 6 * model.largest
+    if config.format != "fp8":
+        need = working_bytes(model, config.sequences, config.seq_len) + hessian_bytes(targets)
+    return found + check_ram(need, machine, "use fewer or shorter calibration sequences")
+
+
+def _group_trouble(group: int | None, targets: list[TensorInfo]) -> Diagnostic | None:
+    if group is None:
+        return danger("group-size", "no group size of 128, 64 or 32 divides the width of every layer")
+    odd = next((info for info in targets if info.shape[1] % group), None)
+    if odd is None:
+        return None
+    fitting = fitting_group(targets)
+    return danger(
+        "group-size",
+        f"a group size of {group} does not divide the {odd.shape[1]} inputs of {odd.name}",
+        hint=f"use group_size: {fitting}" if fitting else "use a format without groups",
+    )

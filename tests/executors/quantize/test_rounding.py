@@ -1,0 +1,123 @@
+"""Tests of executors.quantize.rounding: by hand on 4x4, and against the plain algorithm."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from executors.activations.hessian import inverse_factor
+from executors.quantize.rounding import dequantize, gptq, group_scales, to_float8
+
+PAIR = torch.tensor([[2.0, 1.0], [1.0, 2.0]])
+
+
+def _problem(rows: int, width: int, mixing: float = 0.4) -> tuple[torch.Tensor, torch.Tensor]:
+    torch.manual_seed(3)
+    inputs = torch.randn(4 * width, width) * (0.2 + torch.rand(width))
+    inputs = inputs @ (torch.eye(width) + mixing * torch.randn(width, width) / width**0.5)
+    return torch.randn(rows, width), 2 * inputs.T @ inputs
+
+
+def _loss(change: torch.Tensor, hessian: torch.Tensor) -> float:
+    return float(((change @ hessian) * change).sum())
+
+
+def _plain(weight: torch.Tensor, hessian: torch.Tensor, bits: int, group: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Algorithm 1 column by column on the inverse itself, in 64 bits; scales from the columns as they stand."""
+    weight, inverse = weight.double().clone(), torch.linalg.inv(hessian.double())
+    importance = 1 / torch.linalg.cholesky(inverse, upper=True).diagonal().square()
+    integers, scales = torch.zeros_like(weight), []
+    for column in range(weight.shape[1]):
+        if column % group == 0:
+            part = slice(column, column + group)
+            scales.append(group_scales(weight[:, part].T.float(), importance[part].float(), bits).double())
+        whole = (weight[:, column] / scales[-1]).round().clamp(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+        error = (weight[:, column] - whole * scales[-1]) / inverse[column, column]
+        weight[:, column:] -= error[:, None] * inverse[column, column:]
+        inverse -= torch.outer(inverse[:, column], inverse[column, :]) / inverse[column, column]
+        integers[:, column] = whole
+    return integers, torch.stack(scales, dim=1)
+
+
+def test_gptq_on_four_by_four_by_hand() -> None:
+    """One group, scale 1 given by the 7 in each row: of (1.4, 0.4) the second takes over half of the error 0.4."""
+    factor, _ = inverse_factor(torch.block_diag(PAIR, PAIR), damping=0)
+    weight = torch.tensor([[7.0, 0, 1.4, 0.4], [1.4, 0.4, 7.0, 0], [-1.4, -0.4, 7.0, 0], [7.0, 7.0, 7.0, 7.0]])
+    ((integers, scales),) = gptq([weight], factor, bits=4, group=4)
+    assert integers.tolist() == [[7, 0, 1, 1], [1, 1, 7, 0], [-1, -1, 7, 0], [7, 7, 7, 7]]
+    assert scales.flatten().tolist() == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(("bits", "group"), [(4, 32), (4, 64), (8, 128), (8, 256)])
+def test_gptq_is_the_plain_algorithm(bits: int, group: int) -> None:
+    """Integers and scales are those of the plain elimination but for close calls of rounding."""
+    weight, hessian = _problem(20, 256)
+    factor, _ = inverse_factor(hessian.clone(), damping=0)
+    ((integers, scales),) = gptq([weight], factor, bits, group)
+    expected, expected_scales = _plain(weight, hessian, bits, group)
+    assert (scales.double() == expected_scales).double().mean() > 0.99
+    assert (integers == expected).double().mean() > 0.99
+    assert (integers - expected).abs().max() <= 1
+
+
+def test_layers_quantized_together_come_out_as_alone() -> None:
+    """Sharing a Hessian shares nothing else."""
+    weight, hessian = _problem(20, 128)
+    factor, _ = inverse_factor(hessian)
+    together = gptq([weight[:5], weight[5:]], factor, 4, 64)
+    for found, given in zip(together, (weight[:5], weight[5:]), strict=True):
+        ((integers, scales),) = gptq([given], factor, 4, 64)
+        assert torch.equal(found[0], integers) and torch.equal(found[1], scales)
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_gptq_beats_plain_rounding(bits: int) -> None:
+    """With the very same scales the output error is clearly below that of rounding to the nearest."""
+    weight, hessian = _problem(64, 192, mixing=2.0)
+    factor, _ = inverse_factor(hessian.clone())
+    ((integers, scales),) = gptq([weight], factor, bits, 64)
+    wide = scales.repeat_interleave(64, dim=1)
+    nearest = (weight / wide).round().clamp(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) * wide
+    assert _loss(dequantize(integers, scales) - weight, hessian) < 0.8 * _loss(nearest - weight, hessian)
+
+
+def test_what_shall_stay_zero_stays_zero() -> None:
+    """The masked weights are zero to the bit, and the others still make up for it."""
+    weight, hessian = _problem(20, 128)
+    factor, _ = inverse_factor(hessian)
+    keep = torch.rand(20, 128) > 0.5
+    ((integers, scales),) = gptq([weight * keep], factor, 4, 64, [keep])
+    assert (integers[~keep] == 0).all()
+    ((free, _),) = gptq([weight * keep], factor, 4, 64)
+    assert (free[~keep] != 0).any()
+    assert scales.isfinite().all()
+
+
+def test_a_scale_is_stored_as_it_is_used() -> None:
+    """Scales are numbers of 16 bits already, and a group of zeros has one that is not zero."""
+    columns = torch.randn(64, 30)
+    columns[:, 3] = 0
+    scales = group_scales(columns, torch.ones(64), 4)
+    assert torch.equal(scales, scales.bfloat16().float())
+    assert (scales > 0).all()
+
+
+def test_an_outlier_without_weight_is_clipped() -> None:
+    """A range is narrowed where that costs less, and what a column costs decides."""
+    column = torch.linspace(-0.5, 0.5, 64)[:, None].clone()
+    column[10] = 1.0
+    counted = torch.ones(64)
+    unimportant = counted.clone()
+    unimportant[10] = 0
+    assert group_scales(column, unimportant, 4) < group_scales(column, counted * 0 + (column[:, 0] == 1), 4)
+
+
+def test_eight_bit_floats_are_within_a_sixteenth() -> None:
+    """Three mantissa bits: each normal value is off by at most a sixteenth, the largest of a row at the end."""
+    weight = torch.randn(4, 64)
+    weight[2] = 0
+    values, scales = to_float8(weight)
+    back = dequantize(values, scales)
+    assert values.dtype is torch.float8_e4m3fn
+    assert ((back - weight).abs() <= weight.abs() / 16 + scales * 2**-9).all()
+    assert values.float().abs().amax(dim=1).tolist() == pytest.approx([448, 448, 0, 448], rel=0.07)
