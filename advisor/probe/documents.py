@@ -97,9 +97,13 @@ def probe_documents(
         suggested=shape.suggested,
     )
     findings = findings_of(known, found.first_secret, found.seen.every > 1)
-    kinds = ", ".join(f"{number} {suffix}" for suffix, number in sorted(found.unread.items()))
-    unread = (f"Counted but not read, convert them to text first: {kinds}.",) if kinds else ()
-    return known.model_copy(update={"findings": (*findings, *unread)})
+    return known.model_copy(update={"findings": (*findings, *_unread(found.unread))})
+
+
+def _unread(counts: Counter[str]) -> tuple[str, ...]:
+    """What is said of files that hold text in a form not read here."""
+    kinds = ", ".join(f"{number} {suffix}" for suffix, number in sorted(counts.items()))
+    return (f"Counted but not read, convert them to text first: {kinds}.",) if kinds else ()
 
 
 def _read(

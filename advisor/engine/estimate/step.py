@@ -50,23 +50,12 @@ def estimate_step(technique: Technique, facts: Facts, config: dict[str, Any]) ->
         "seconds": step_seconds(student, method, facts, config, request.seq_len),
     }
     if found and runs_on_gpu:
-        costs["gpu_gib"] = found.peak_gib
-        if config.get("offload"):
-            parked = found.terms.weights
-            costs["gpu_gib"] = _shifted(found.peak_gib, -parked)
-            costs["ram_gib"] = _shifted(costs["ram_gib"], parked * request.gpus)
+        parked = found.terms.weights if config.get("offload") else 0.0
+        costs["gpu_gib"] = _shifted(found.peak_gib, -parked)
+        costs["ram_gib"] = _shifted(costs["ram_gib"], parked * request.gpus)
     taken = _corrections(facts, method_word, technique.family, tuple(costs))
     costs = {quantity: corrected(value, taken.get(quantity)) for quantity, value in costs.items()}
-    basis = Basis.model_construct(
-        version=c.FORMULAS,
-        method=method_word,
-        params=count_params(student),
-        tokens=training_tokens(facts, config)[0] if method.work == "train" else 0.0,
-        calibration=facts.calibration or "",
-        machine=facts.machine or "",
-        factors={str(quantity): each.ratio for quantity, each in taken.items()},
-        settings="",
-    )
+    tokens = training_tokens(facts, config)[0] if method.work == "train" else 0.0
     return StepEstimate.model_construct(
         gpu_gib=costs.get("gpu_gib"),
         ram_gib=costs["ram_gib"],
@@ -75,7 +64,21 @@ def estimate_step(technique: Technique, facts: Facts, config: dict[str, Any]) ->
         quality=quality,
         terms=found.terms if found else None,
         notes=_notes(facts, taken.values()),
-        basis=basis,
+        basis=_basis(facts, method_word, count_params(student), tokens, taken),
+    )
+
+
+def _basis(facts: Facts, method: str, params: int, tokens: float, taken: dict[Quantity, Correction]) -> Basis:
+    """What a prediction rests on, so that the run that follows can correct the next one."""
+    return Basis.model_construct(
+        version=c.FORMULAS,
+        method=method,
+        params=params,
+        tokens=tokens,
+        calibration=facts.calibration or "",
+        machine=facts.machine or "",
+        factors={str(quantity): each.ratio for quantity, each in taken.items()},
+        settings="",
     )
 
 
