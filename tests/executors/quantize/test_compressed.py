@@ -73,6 +73,21 @@ def test_it_answers_like_the_source(tiny_model: Path, tmp_path: Path, listener: 
     assert torch.nn.functional.cosine_similarity(found, dense, dim=-1).min() > 0.9
 
 
+@EACH
+def test_a_large_model_is_checked_block_by_block(
+    tiny_model: Path, tmp_path: Path, listener: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """What is too large to be loaded whole is compared by its stored weights, to nearly the same figure."""
+    from executors.quantize import to_compressed
+
+    quantize.run(_config(**FORMS[name][0]), _inputs(tiny_model), tmp_path / "whole", listener)
+    whole = listener.metrics["parity_kl"]
+    monkeypatch.setattr(to_compressed, "RELOADED", 0)
+    monkeypatch.setattr(to_compressed, "load_model", None)
+    quantize.run(_config(**FORMS[name][0]), _inputs(tiny_model), tmp_path / "streamed", listener)
+    assert listener.metrics["parity_kl"] == pytest.approx(whole, rel=0.3, abs=3e-4)
+
+
 def test_four_bits_take_a_quarter(tiny_model: Path, tmp_path: Path, listener: Any) -> None:
     """Every linear layer is stored as words of eight integers, with one 16-bit scale for 64 of them."""
     quantize.run(_config(format="gptq"), _inputs(tiny_model), tmp_path / "out", listener)

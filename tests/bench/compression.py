@@ -1,0 +1,112 @@
+"""Pruning and quantizing the built-in model with calibration: seconds, peak memory, perplexity before and after.
+
+Own side only. Each run is a process of its own with two threads; what it takes from start to written artifact counts,
+imports and checks included. Other work on the machine shows in these figures, so its load is printed beside them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+RUNS = 3
+CALIBRATION = {"data": {"path": "builtin:stdlib", "kind": "instructions"}, "sequences": 64, "seq_len": 256}
+EVALUATION = {"data": CALIBRATION["data"], "max_examples": 128, "multiple_choice": 0, "generate_tokens": 0}
+MODEL = "builtin:smollm2-135m-instruct"
+CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "wanda 50 %": ("prune", "sparse-lm", {"method": "wanda"}),
+    "sparsegpt 50 %": ("prune", "sparse-lm", {"method": "sparsegpt"}),
+    "sparsegpt 2:4": ("prune", "sparse-lm", {"method": "sparsegpt", "pattern": "2:4"}),
+    "gptq 4 bits": ("quantize", "quantized-lm", {"format": "gptq", "bits": 4}),
+    "gptq 8 bits": ("quantize", "quantized-lm", {"format": "gptq", "bits": 8}),
+}
+
+
+def run() -> None:
+    """Print the median of three runs of each case, and what it did to the held-out perplexity."""
+    print(f"before: perplexity {_perplexity(MODEL, 'causal-lm'):.3f}\n")
+    print("| case | seconds (median of 3) | fastest | peak RSS MiB | MB on disk | perplexity | load average |")
+    print("| --- " * 7 + "|")
+    with tempfile.TemporaryDirectory() as place:
+        for name, (executor, kind, settings) in CASES.items():
+            seconds, peak = [], 0
+            for number in range(RUNS):
+                out = Path(place) / f"{name}-{number}"
+                took, peak = _timed(executor, {**CALIBRATION, **settings}, out)
+                seconds.append(took)
+            size = sum(file.stat().st_size for file in out.iterdir()) / 1e6
+            print(
+                f"| {name} | {statistics.median(seconds):.1f} | {min(seconds):.1f} | {peak} | {size:.1f} "
+                f"| {_perplexity(str(out), kind):.3f} | {os.getloadavg()[0]:.1f} |",
+                flush=True,
+            )
+
+
+def _timed(executor: str, config: dict[str, Any], out: Path) -> tuple[float, int]:
+    """Wall seconds of the process and its peak resident memory in MiB."""
+    start = time.perf_counter()
+    said = _process(executor, config, MODEL, "causal-lm", out)
+    return time.perf_counter() - start, int(said["peak_mib"])
+
+
+def _perplexity(path: str, kind: str) -> float:
+    with tempfile.TemporaryDirectory() as place:
+        return float(_process("evaluate", EVALUATION, path, kind, Path(place))["held_out_perplexity"])
+
+
+def _process(executor: str, config: dict[str, Any], path: str, kind: str, out: Path) -> dict[str, float]:
+    """Run one executor in a process of its own; what it measured."""
+    asked = json.dumps({"executor": executor, "config": config, "model": {"kind": kind, "path": path}, "out": str(out)})
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.compression"], input=asked, check=True, stdout=subprocess.PIPE, text=True
+    )
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+class _Metrics:
+    """A `Say` that keeps metrics only."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, float] = {}
+
+    def metric(self, name: str, value: float, unit: str = "", at: float | None = None) -> None:
+        self.found[name] = value
+
+    def progress(self, *told: Any) -> None: ...
+
+    def diagnostic(self, *told: Any, **more: Any) -> None:
+        print(*told, file=sys.stderr)
+
+    def log(self, text: str) -> None: ...
+
+    def should_stop(self) -> bool:
+        return False
+
+
+def _execute(asked: dict[str, Any]) -> None:
+    import importlib
+    import resource
+
+    import torch
+
+    from executors.protocol import Input, Inputs
+
+    torch.set_num_threads(2)
+    module = importlib.import_module(f"executors.{asked['executor']}")
+    say = _Metrics()
+    inputs = Inputs(roles={"model": Input(**asked["model"])}, threads=2)
+    module.run(module.Config(**asked["config"]), inputs, Path(asked["out"]), say)
+    say.found["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps(say.found))
+
+
+if __name__ == "__main__":
+    _execute(json.load(sys.stdin))
