@@ -8,6 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from advisor.domain.knowledge import Knowledge
+    from advisor.domain.recommendation import Recommendation
     from advisor.runs.advise import Advice, Overrides
 
 SUMMARY = "which techniques, in which order, for your model, data and hardware"
@@ -74,7 +76,6 @@ def _refuse_unread_options(args: argparse.Namespace) -> None:
 def _non_interactive(args: argparse.Namespace) -> int:
     from advisor.cli.output import note, write
     from advisor.domain.errors import ExitCode
-    from advisor.report.recommendation import render
     from advisor.runs.advise import advise_file
 
     overrides = overrides_of(args)
@@ -87,7 +88,7 @@ def _non_interactive(args: argparse.Namespace) -> int:
         write(render_difference(advice.recommendation, other.recommendation, args.format), args.output)
         return 0
     recommendation = advice.recommendation.model_copy(update={"next_command": _next_command(advice, name)})
-    write(render(recommendation, args.format, advice.knowledge), args.output)
+    write(_rendered(recommendation, args.format, advice.knowledge), args.output)
     if not recommendation.feasible:
         note("nothing is feasible on this hardware; the report says what would make it so")
         return int(ExitCode.NOTHING_FEASIBLE)
@@ -95,6 +96,17 @@ def _non_interactive(args: argparse.Namespace) -> int:
         return 0
     # Beside a report that a program reads, the run's own report would spoil stdout.
     return _execute(advice, args.run_dir, quiet_stdout=args.format != "text" and args.output is None)
+
+
+def _rendered(recommendation: Recommendation, form: str, knowledge: Knowledge) -> str:
+    """The report. JSON is what programs wait for: it loads nothing that only text needs."""
+    if form == "json":
+        from advisor.report.contract import to_json
+
+        return to_json(recommendation)
+    from advisor.report.recommendation import render
+
+    return render(recommendation, form, knowledge)
 
 
 def _next_command(advice: Advice, name: str) -> str:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
 from advisor.domain.answers import Answers
 from advisor.domain.errors import AdvisorError
-from advisor.domain.plan import Plan
 from advisor.files.located import read_located
 from advisor.files.validate import did_you_mean, validate
+
+if TYPE_CHECKING:
+    from advisor.domain.plan import Plan
 
 
 def read_answers(path: str, techniques: Collection[str] = ()) -> Answers:
@@ -50,6 +52,8 @@ def _with_absolute_data(answers: Answers, path: str) -> Answers:
 
 def read_plan(path: str) -> Plan:
     """The plan file at `path`. Raises AdvisorError naming file, line and key."""
+    from advisor.domain.plan import Plan
+
     return validate(read_located(path), Plan, "plan")
 
 

@@ -5,12 +5,12 @@ It shows what the engine decided and decides nothing.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from advisor.domain.interaction import Disagreement
 from advisor.domain.knowledge import Knowledge
 from advisor.domain.recommendation import Reason, Recommendation, StackEntry
+from advisor.report.contract import to_json
 from advisor.report.document import (
     Block,
     Bullet,
@@ -26,30 +26,16 @@ from advisor.report.document import (
 from advisor.report.units import duration, duration_range, gib, gib_range, quality
 
 TITLE = "Technique recommendation"
-ZERO = {"low": 0.0, "expected": 0.0, "high": 0.0}
 
 
 def render(recommendation: Recommendation, form: str, knowledge: Knowledge) -> str:
     """The report in `form` (text | markdown | html | json). Identical input gives identical bytes."""
     if form == "json":
-        return json.dumps(as_json(recommendation), indent=2, ensure_ascii=False) + "\n"
+        return to_json(recommendation)
     blocks = build(recommendation, knowledge)
     if form == "markdown":
         return to_markdown(blocks)
     return to_html(blocks, TITLE) if form == "html" else to_text(blocks)
-
-
-def as_json(recommendation: Recommendation) -> dict[str, Any]:
-    """The contract's report: memory that does not apply is 0, what is not known is an empty object."""
-    data = recommendation.model_dump(mode="json", by_alias=True)
-    for entry in data["stack"]:
-        estimate = entry["estimate"]
-        estimate["gpu_gib"] = estimate["gpu_gib"] or ZERO
-        for key in ("ram_gib", "disk_gib", "seconds", "terms"):
-            estimate[key] = estimate[key] or {}
-        change = estimate["quality"]
-        estimate["quality"] = {**(change.pop("range") or {}), **change}
-    return data
 
 
 def build(recommendation: Recommendation, knowledge: Knowledge) -> list[Block]:

@@ -6,14 +6,17 @@ Front ends call this; it decides nothing itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from advisor.domain.answers import Answers, GpuAnswer
 from advisor.domain.errors import AdvisorError
 from advisor.domain.facts import Facts
 from advisor.domain.knowledge import Knowledge
-from advisor.domain.plan import Plan
 from advisor.domain.profiles import DataProfile, HardwareProfile, ModelProfile
 from advisor.domain.recommendation import Recommendation
+
+if TYPE_CHECKING:
+    from advisor.domain.plan import Plan
 
 
 @dataclass(frozen=True)
