@@ -70,5 +70,5 @@ def _settle(columns: torch.Tensor, factor: torch.Tensor, rule: Rule, first: int,
         settled = rule.settle(column, values)
         error = errors[offset]
         error.copy_(values).sub_(settled).div_(pivot)
-        panel[offset + 1 :].addr_(factor[offset, offset + 1 :], error, alpha=-1)
+        panel[offset + 1 :].addmm_(factor[offset, offset + 1 :, None], error[None], alpha=-1)
         values.copy_(settled)
