@@ -1,7 +1,8 @@
 """Pruning and quantizing the built-in model with calibration: seconds, peak memory, perplexity before and after.
 
-Own side only. Each run is a process of its own with two threads; what it takes from start to written artifact counts,
-imports and checks included. Other work on the machine shows in these figures, so its load is printed beside them.
+Own side only. Each run is a process of its own with two threads that sleep while they wait; what it takes from start
+to written artifact counts, imports and checks included. Other work on the machine shows in these figures, so its load
+is printed beside them.
 """
 
 from __future__ import annotations
@@ -65,7 +66,12 @@ def _process(executor: str, config: dict[str, Any], path: str, kind: str, out: P
     """Run one executor in a process of its own; what it measured."""
     asked = json.dumps({"executor": executor, "config": config, "model": {"kind": kind, "path": path}, "out": str(out)})
     done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.compression"], input=asked, check=True, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.bench.compression"],
+        input=asked,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
     )
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
