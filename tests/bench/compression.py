@@ -1,8 +1,8 @@
 """Pruning and quantizing the built-in model with calibration: seconds, peak memory, perplexity before and after.
 
-Own side only. Each run is a process of its own with two threads that sleep while they wait; what it takes from start
-to written artifact counts, imports and checks included. Other work on the machine shows in these figures, so its load
-is printed beside them.
+Own side only. Each run is a process of its own with two threads and the environment of a worker; what it takes from start to
+written artifact counts, imports and checks included. Other work on the machine shows in these figures, so its load is
+printed beside them.
 """
 
 from __future__ import annotations
@@ -71,7 +71,6 @@ def _process(executor: str, config: dict[str, Any], path: str, kind: str, out: P
         check=True,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
     )
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -101,9 +100,11 @@ def _execute(asked: dict[str, Any]) -> None:
     import importlib
     import resource
 
-    import torch
-
+    from executors.process.environment import prepare_environment
     from executors.protocol import Input, Inputs
+
+    prepare_environment(2)
+    import torch
 
     torch.set_num_threads(2)
     module = importlib.import_module(f"executors.{asked['executor']}")
