@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 
@@ -13,6 +14,7 @@ def main() -> int:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # Start-up makes many objects that live to the end; looking for garbage among them costs and finds nothing.
     gc.set_threshold(50_000, 20, 20)
+    _make_streams_safe()
     from advisor.cli import run_command
     from advisor.domain.errors import AdvisorError, ExitCode
 
@@ -32,6 +34,19 @@ def main() -> int:
         return int(ExitCode.DONE)
     except Exception as error:
         return _unexpected(error)
+
+
+def _make_streams_safe() -> None:
+    """A stream that was closed is opened on nothing, so that no file gets its number; a character that the terminal's
+    encoding lacks is written as a question mark."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:
+            # The lowest free number is taken: this one, since those before it are open.
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
+        elif number and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _unexpected(error: Exception) -> int:

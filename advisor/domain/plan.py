@@ -58,7 +58,7 @@ class Step(Frozen):
     the first of the plan's further models."""
     produces: ArtifactKind
     estimate: StepEstimate = StepEstimate()
-    max_regression: float | None = None
+    max_regression: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """The largest relative rise of held-out loss this step may cause; above it the chain stops."""
 
     @property
@@ -78,14 +78,14 @@ class Plan(Frozen):
     """A chain of steps over one model. Everything a run needs to be repeated."""
 
     schema_: Literal[1] = Field(default=1, alias="schema")
-    name: str
+    name: str = Field(max_length=200)
     model: ArtifactRef
     models: tuple[ArtifactRef, ...] = ()
     """Further models that steps start from: the variants a merge combines."""
     steps: tuple[Step, ...]
     evaluation: EvaluationSpec = EvaluationSpec()
-    seed: int = 0
-    threads: int | None = None
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    threads: int | None = Field(default=None, ge=1, le=1024)
     """CPU threads; None: all cores at the first start, then recorded and kept, since results depend on it."""
     notes: tuple[str, ...] = ()
     """Stack entries that are advice, not steps that can be executed here."""

@@ -38,16 +38,20 @@ def probe_model(id_or_path: str, catalog: Catalog) -> ModelProfile:
         return _folder(id_or_path, path)
     if path.is_file():
         return _file(id_or_path, path)
-    if _looks_like_path(id_or_path):
+    if is_path(id_or_path):
         raise AdvisorError(
             f"there is no model at {id_or_path}", hint="check the path, or give a hub id such as org/name"
         )
     return from_name(id_or_path, catalog)
 
 
-def _looks_like_path(text: str) -> bool:
+def is_path(text: str) -> bool:
+    """Whether it names a place on this machine, there or not, rather than a model of the hub or a built-in one."""
+    if text.startswith(BUILTIN):
+        return False
     starts = text.startswith(("/", "./", "../", "~", ".\\", "..\\")) or text[1:3] == ":\\"
-    return starts or text.endswith((".gguf", ".safetensors", ".json")) or text.count("/") > 1
+    is_named_so = starts or text.endswith((".gguf", ".safetensors", ".json")) or text.count("/") > 1
+    return is_named_so or Path(text).exists()
 
 
 def _builtin(model_id: str, catalog: Catalog) -> ModelProfile:

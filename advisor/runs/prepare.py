@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.domain.errors import AdvisorError, Diagnostic, ExitCode, Severity
+from advisor.domain.knowledge import Catalog
 from advisor.domain.plan import BASE, ArtifactRef, Plan, Step
 from advisor.domain.words import ArtifactKind
 from executors.process.lock import RunLock, holder
@@ -47,6 +48,8 @@ def prepare(plan: Plan, place: Path, machine: Machine | None = None, package: st
     plan = _with_absolute_paths(plan)
     machine = machine or machine_facts(place)
     _check_kinds(plan)
+    for model in (plan.model, *plan.models):
+        _check_local(model)
     found = _check_disk(plan, machine)
     checks = [(f"step {s.number} {s.technique}", s.executor, s.config, s.inputs) for s in plan.steps]
     for name, executor_name, config, origins in [_evaluation_check(plan), *checks]:
@@ -113,6 +116,23 @@ def _check_kinds(plan: Plan) -> None:
                     f"step {step.number} {step.technique}: its {role} would be a {kind} from {_origin(plan, origin)}",
                     hint=f"inputs: {{{role}: N}} names the step whose result it is",
                 )
+
+
+def _check_local(model: ArtifactRef) -> None:
+    """A model that is a path is one, as its headers say. Hub ids and built-in ones are looked up by the workers.
+
+    Raises AdvisorError: nothing there, no model or a broken one (2), pickles or own code (8).
+    """
+    from advisor.probe.model import is_path, probe_model
+
+    if not is_path(model.path):
+        return
+    probe_model(model.path, Catalog())
+    if (model.kind is ArtifactKind.GGUF) != Path(model.path).expanduser().is_file():
+        raise AdvisorError(
+            f"the plan calls {model.path} a {model.kind}, and it is none",
+            hint="causal-lm is a folder with config.json and model.safetensors, gguf is a file",
+        )
 
 
 def _origin(plan: Plan, origin: str) -> str:

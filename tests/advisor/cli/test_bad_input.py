@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -137,3 +139,18 @@ def test_options_that_would_not_be_read(tmp_path: Path, options: tuple[str, ...]
     """Options that cannot both be followed are refused; none is passed over in silence."""
     (tmp_path / "a.yaml").write_text(GOOD)
     assert_refused(advisor("--non-interactive", "a.yaml", *options, cwd=tmp_path), 2)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams(tmp_path: Path, closed: str) -> None:
+    """A stream that the caller closed is like /dev/null, and the exit code is that of the command."""
+    command = f"exec {shlex.quote(sys.executable)} -m advisor techniques lora {closed}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_plain_ascii(tmp_path: Path) -> None:
+    """Characters that the terminal's encoding lacks are question marks, not an error; JSON stays JSON."""
+    done = advisor("techniques", "lora", "--json", cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["techniques"][0]["sources"][0].startswith("004 ?")

@@ -47,3 +47,19 @@ def test_step_by_number() -> None:
     assert plan(STEP).step(1).technique == "lora"
     with pytest.raises(KeyError):
         plan(STEP).step(2)
+
+
+@pytest.mark.parametrize(
+    "change", [{"threads": 0}, {"threads": -1}, {"seed": -1}, {"seed": 2**32}, {"name": "x" * 201}], ids=str
+)
+def test_numbers_have_bounds(change: dict[str, Any]) -> None:
+    """Threads, seeds and names that no library takes are refused with the plan, not in the middle of a run."""
+    with pytest.raises(ValidationError, match=next(iter(change))):
+        Plan.model_validate({**plan(STEP).model_dump(by_alias=True), **change})
+
+
+@pytest.mark.parametrize("gate", [float("nan"), float("inf"), -0.1])
+def test_gate_is_a_share(gate: float) -> None:
+    """A gate that can never or must always fire is refused."""
+    with pytest.raises(ValidationError, match="max_regression"):
+        plan({**STEP, "max_regression": gate})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,9 @@ def test_disk(tmp_path: Path) -> None:
     assert prepare(plan, tmp_path, Machine(disk_free_gib=9.0), TOYS).diagnostics == ()
 
 
-def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_become_absolute(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Relative paths that exist are written absolute, so that a resume from another folder finds them; ids stay."""
-    (tmp_path / "model").mkdir()
+    shutil.copytree(tiny_model, tmp_path / "model")
     monkeypatch.chdir(tmp_path)
     plan = make_plan({})
     local = plan.model_copy(update={"model": plan.model.model_copy(update={"path": "model"})})
@@ -72,3 +73,25 @@ def test_empty_plan(tmp_path: Path) -> None:
     """A plan without steps says that there is nothing to run."""
     with pytest.raises(AdvisorError, match="no steps"):
         prepare(make_plan(), tmp_path, package=TOYS)
+
+
+def test_local_models_are_looked_at(tmp_path: Path, tiny_model: Path) -> None:
+    """What is not there, no model, pickled, cut off or of another kind is refused before anything starts."""
+    (empty := tmp_path / "empty").mkdir()
+    (pickled := tmp_path / "pickled").mkdir()
+    (pickled / "config.json").write_text((tiny_model / "config.json").read_text())
+    (pickled / "pytorch_model.bin").write_bytes(b"\x80\x02}q\x00.")
+    (cut := tmp_path / "cut").mkdir()
+    (cut / "config.json").write_text((tiny_model / "config.json").read_text())
+    (cut / "model.safetensors").write_bytes((tiny_model / "model.safetensors").read_bytes()[:5000])
+
+    def code_of(path: Path, kind: str = "causal-lm") -> ExitCode:
+        with pytest.raises(AdvisorError) as refused:
+            prepare(make_plan({}, model={"kind": kind, "path": str(path)}), tmp_path, package=TOYS)
+        return refused.value.code
+
+    bad = [code_of(path) for path in (tmp_path / "none", empty, cut)]
+    assert bad == [ExitCode.BAD_INPUT] * 3
+    assert code_of(pickled) is ExitCode.REFUSED
+    assert code_of(tiny_model, "gguf") is ExitCode.BAD_INPUT
+    assert prepare(make_plan({}, model={"kind": "causal-lm", "path": str(tiny_model)}), tmp_path, package=TOYS).plan
