@@ -1,8 +1,8 @@
 """Pruning and quantizing the built-in model with calibration: seconds, peak memory, perplexity before and after.
 
-Own side only. Each run is a process of its own with two threads and the environment of a worker; what it takes from start to
-written artifact counts, imports and checks included. Other work on the machine shows in these figures, so its load is
-printed beside them.
+Own side only. Each run is a process of its own with two threads and the environment of a worker; what it takes from
+start to written artifact counts, imports and checks included. Other work on the machine shows in these figures, so its
+load is printed beside them.
 """
 
 from __future__ import annotations
