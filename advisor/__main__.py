@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import os
 import sys
+from typing import NoReturn
 
 
 def main() -> int:
@@ -49,6 +51,18 @@ def _make_streams_safe() -> None:
             stream.reconfigure(errors="replace")
 
 
+def start() -> NoReturn:
+    """The console script: run the command, then leave at once.
+
+    Taking the interpreter apart frees memory that the system takes back anyway, for about 30 ms of every command.
+    """
+    code = main()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
+
+
 def _unexpected(error: Exception) -> int:
     """Keep the traceback in a file for a bug report; tell the person one sentence."""
     import tempfile
@@ -71,4 +85,4 @@ def _unexpected(error: Exception) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    start()

@@ -117,11 +117,11 @@ class Answers(Frozen):
     optimize_for: OptimizeFor | None = None
     expansion: Expansion | None = None
     task: Task | None = None
-    model: ModelAnswer = ModelAnswer()
-    teacher: TeacherAnswer = TeacherAnswer()
-    data: DataAnswer = DataAnswer()
-    train: TrainAnswer = TrainAnswer()
+    model: ModelAnswer = ModelAnswer.model_construct()
+    teacher: TeacherAnswer = TeacherAnswer.model_construct()
+    data: DataAnswer = DataAnswer.model_construct()
+    train: TrainAnswer = TrainAnswer.model_construct()
     hardware: HardwareAnswer | None = None
-    serve: ServeAnswer = ServeAnswer()
+    serve: ServeAnswer = ServeAnswer.model_construct()
     needs: tuple[Need, ...] = ()
     avoid: tuple[str, ...] = ()

@@ -1,4 +1,8 @@
-"""The two base classes of every domain type: frozen, and strict about unknown keys unless it says otherwise."""
+"""The two base classes of every domain type: frozen, and strict about unknown keys unless it says otherwise.
+
+Validators are built when a type is first used, not when it is defined; hence defaults are made by `model_construct`,
+which needs none. Every command starts faster for it.
+"""
 
 from __future__ import annotations
 

@@ -49,20 +49,20 @@ class EstimateRequest(Frozen):
     """One step, on one kind of machine."""
 
     schema_: Literal[1] = Field(default=1, alias="schema")
-    model: EstimateModel = EstimateModel()
+    model: EstimateModel = EstimateModel.model_construct()
     shape: ModelShape | None = None
     """Filled by the caller from config.json or the catalogue; the pure engine reads no files."""
     teacher: ModelShape | None = None
     method: str = "lora"
     precision: Literal["fp32", "bf16", "bf16-mixed", "fp16", "fp16-mixed"] = "bf16"
-    quant: EstimateQuant = EstimateQuant()
+    quant: EstimateQuant = EstimateQuant.model_construct()
     micro_batch: int = Field(default=1, ge=1)
     accumulation: int = Field(default=1, ge=1)
     """Micro batches per optimizer step; above 1 gradients stay in memory between them."""
     seq_len: int = Field(default=2048, ge=1)
     gradient_checkpointing: bool = False
     optimizer: str = "adamw"
-    lora: EstimateLora = EstimateLora()
+    lora: EstimateLora = EstimateLora.model_construct()
     attention: Literal["flash", "sdpa", "eager"] = "flash"
     gpus: int = Field(default=1, ge=1)
     sharding: Literal["none", "ddp", "zero1", "zero2", "zero3", "fsdp"] = "none"
@@ -117,7 +117,7 @@ class StepEstimate(Frozen):
     ram_gib: Range | None = None
     disk_gib: Range | None = None
     seconds: Range | None = None
-    quality: Quality = Quality()
+    quality: Quality = Quality.model_construct()
     terms: Terms | None = None
     notes: tuple[str, ...] = ()
     """What the figures rest on beside the formulas: a calibration, corrections by earlier runs."""

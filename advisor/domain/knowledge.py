@@ -102,5 +102,3 @@ class Practice(Frozen):
     numbers: dict[str, float | str] = {}
     sources: tuple[str, ...] = ()
 
-
-Knowledge.model_rebuild()

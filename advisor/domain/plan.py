@@ -57,7 +57,7 @@ class Step(Frozen):
     """Role -> where from: `model: base` is the plan's model, `adapter: 1` is what step 1 produced, `models.0: models.0`
     the first of the plan's further models."""
     produces: ArtifactKind
-    estimate: StepEstimate = StepEstimate()
+    estimate: StepEstimate = StepEstimate.model_construct()
     max_regression: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """The largest relative rise of held-out loss this step may cause; above it the chain stops."""
 
@@ -83,7 +83,7 @@ class Plan(Frozen):
     models: tuple[ArtifactRef, ...] = ()
     """Further models that steps start from: the variants a merge combines."""
     steps: tuple[Step, ...]
-    evaluation: EvaluationSpec = EvaluationSpec()
+    evaluation: EvaluationSpec = EvaluationSpec.model_construct()
     seed: int = Field(default=0, ge=0, lt=2**32)
     threads: int | None = Field(default=None, ge=1, le=1024)
     """CPU threads; None: all cores at the first start, then recorded and kept, since results depend on it."""

@@ -62,7 +62,7 @@ class HardwareProfile(Frozen):
     remedy: str = ""
     """One line: what to do when the status is not ok."""
     driver: str | None = None
-    cpu: CpuProfile = CpuProfile()
+    cpu: CpuProfile = CpuProfile.model_construct()
     ram_gib: float | None = None
     """Total, cgroup limit counted."""
     ram_free_gib: float | None = None

@@ -27,7 +27,7 @@ class StackEntry(Frozen):
     acts_on: ActsOn = ActsOn.BASE
     executable: bool = False
     because: tuple[Reason, ...] = ()
-    estimate: StepEstimate = StepEstimate()
+    estimate: StepEstimate = StepEstimate.model_construct()
     config: dict[str, Any] = Field(default_factory=dict)
     """Settings the engine fixed (bits, rank, micro-batch, ...), over the technique's own."""
 
@@ -97,5 +97,5 @@ class Recommendation(Frozen):
     """Ids of the questions walked, in order."""
     pipeline: str = ""
     """The name of a stack that has one (`prune-distill-quantize`)."""
-    chain: ChainEstimate = ChainEstimate()
+    chain: ChainEstimate = ChainEstimate.model_construct()
     next_command: str = ""
