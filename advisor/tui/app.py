@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import os
 import signal
 from pathlib import Path
+from types import FrameType
 from typing import ClassVar
 
 from textual.app import App
@@ -22,6 +25,8 @@ from advisor.tui.screens.home import HomeScreen
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 POLL_SECONDS = 0.1
 """How often the event file is looked at; a person sees no difference below it."""
+PATIENCE_SECONDS = 2.0
+"""How long the app may take to leave in order after a signal."""
 IDLE_SECONDS = 2.0
 """The same for a run that has ended; it may be resumed from elsewhere."""
 
@@ -54,16 +59,31 @@ class AdvisorApp(App[int]):
         self.parting_words = ""
         """Told on the ordinary screen once the app has gone."""
         self._follower: asyncio.Task[None] | None = None
+        self._code_of_signal = 0
 
     def on_mount(self) -> None:
-        loop = asyncio.get_running_loop()
+        self._loop_of_app = asyncio.get_running_loop()
         for number in SIGNALS:
-            loop.add_signal_handler(number, self._leave_on, number)
+            # Not the loop's own handlers: a flood of keys fills the pipe through which they hear of a signal.
+            signal.signal(number, self._on_signal)
+        signal.signal(signal.SIGALRM, self._leave_at_once)
         self.push_screen(HomeScreen())
 
-    def _leave_on(self, number: signal.Signals) -> None:
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         """A signal ends the app as `q` does, with the shell's exit code; a run goes on by itself."""
-        self.exit(return_code=128 + number)
+        self._code_of_signal = 128 + number
+        if self._loop_of_app.is_closed():
+            raise SystemExit(self._code_of_signal)
+        self._loop_of_app.call_soon_threadsafe(functools.partial(self.exit, return_code=self._code_of_signal))
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE_SECONDS)
+
+    def _leave_at_once(self, _number: int, _frame: FrameType | None) -> None:
+        """Thousands of keys may stand before the end in the queue (a paste that was taken for keys). Nothing is lost:
+        what is executed runs in processes of its own."""
+        if self._driver is not None:
+            self._driver.stop_application_mode()
+            self._driver.close()
+        os._exit(self._code_of_signal)
 
     def action_help(self) -> None:
         self.push_screen(HelpScreen(self.screen))

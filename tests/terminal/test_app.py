@@ -177,3 +177,13 @@ def test_a_resize_in_the_middle_keeps_everything(terminal: Terminal) -> None:
     terminal.wait_for("This machine")
     terminal.press("q")
     assert terminal.wait_end() == 0
+
+
+def test_a_signal_is_heard_through_a_flood_of_keys(terminal: Terminal) -> None:
+    """A paste with escapes in it is taken for tens of thousands of keys; the app still ends in time, restored."""
+    terminal.wait_for("Open")
+    terminal.press_now("\x1b[200~" + "paste \x1b[31m text [bold] " * 2000 + "\x1b[201~")
+    terminal.read(1.0)
+    terminal.send_signal(signal.SIGTERM)
+    assert terminal.wait_end(15) == 143
+    assert terminal.is_restored()
