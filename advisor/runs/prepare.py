@@ -18,6 +18,7 @@ from advisor.domain.errors import AdvisorError, Diagnostic, ExitCode, Severity
 from advisor.domain.knowledge import Catalog
 from advisor.domain.plan import BASE, ArtifactRef, Plan, Step
 from advisor.domain.words import ArtifactKind
+from advisor.report.units import size
 from executors.process.lock import RunLock, holder
 from executors.process.machine import machine_facts
 from executors.process.produce import refusal
@@ -147,7 +148,8 @@ def _check_disk(plan: Plan, machine: Machine) -> list[Diagnostic]:
     free = machine.disk_free_gib
     if free is None or high <= free:
         return []
-    text = f"the run writes about {expected:.1f} GiB (at most {high:.1f}), and {free:.1f} GiB are free"
+    wanted, most, there = (size(round(gib * 2**30)) for gib in (expected, high, free))
+    text = f"the run writes about {wanted} (at most {most}), and {there} are free"
     if expected > free:
         raise AdvisorError(text, hint="free some space, or choose another --run-dir", code=ExitCode.DISK)
     return [Diagnostic(severity=Severity.WARNING, code="disk-tight", text=text, hint="free some space first")]

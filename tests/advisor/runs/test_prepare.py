@@ -51,7 +51,7 @@ def test_disk(tmp_path: Path) -> None:
     needs = StepEstimate(disk_gib=Range(low=1, expected=2, high=3))
     plan = make_plan({})
     plan = plan.model_copy(update={"steps": (plan.steps[0].model_copy(update={"estimate": needs}),)})
-    with pytest.raises(AdvisorError, match=r"2\.0 GiB") as refused:
+    with pytest.raises(AdvisorError, match=r"2\.15 GB") as refused:
         prepare(plan, tmp_path, Machine(disk_free_gib=1.5), TOYS)
     assert refused.value.code is ExitCode.DISK
     tight = prepare(plan, tmp_path, Machine(disk_free_gib=2.5), TOYS)
