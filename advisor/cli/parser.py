@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 from typing import NoReturn
 
 from advisor.domain.answers import GpuAnswer, HardwareAnswer
@@ -17,6 +16,8 @@ class Parser(argparse.ArgumentParser):
         super().__init__(prog=prog, description=description, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
+        import difflib
+
         hint = f"{self.prog} --help"
         if message.startswith("unrecognized arguments: "):
             word = message.split(": ", 1)[1].split()[0]

@@ -40,4 +40,3 @@ class Condition(Frozen):
         ):
             raise ValueError("a condition is either 'fact' with a comparison, or one of 'all', 'any', 'none'")
         return self
-

@@ -101,4 +101,3 @@ class Practice(Frozen):
     families: tuple[str, ...] = ()
     numbers: dict[str, float | str] = {}
     sources: tuple[str, ...] = ()
-

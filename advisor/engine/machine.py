@@ -17,11 +17,22 @@ TAKEN_SHARE = 0.5
 """A GPU with less free than this share of the freest of its kind is somebody else's, and is not counted."""
 
 
+STEADY_GIB = 0.5
+"""Free memory and disk of this machine change by the second; counted down to this step, the advice does not."""
+
+
+def _steady(gib: float | None, hardware: HardwareProfile) -> float | None:
+    """What is free, counted down to half GiB where it was read and not said, and there is more than a little."""
+    if gib is None or hardware.is_simulated or gib < 4 * STEADY_GIB:
+        return gib
+    return math.floor(gib / STEADY_GIB) * STEADY_GIB
+
+
 def hardware_facts(catalog: Catalog, hardware: HardwareProfile) -> dict[str, Any]:
     """The visible GPU with the most free memory decides, with how many of its name are about as free."""
     facts: dict[str, Any] = {
-        "ram_gib": hardware.ram_free_gib if hardware.ram_free_gib is not None else hardware.ram_gib,
-        "disk_gib": hardware.disk_gib,
+        "ram_gib": _steady(hardware.ram_gib if hardware.ram_free_gib is None else hardware.ram_free_gib, hardware),
+        "disk_gib": _steady(hardware.disk_gib, hardware),
         "cpu_cores": hardware.cpu.cores,
         "cpu_features": hardware.cpu.features,
         "is_simulated": hardware.is_simulated,

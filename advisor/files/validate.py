@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import typing
 from typing import Any, TypeVar
@@ -56,6 +55,8 @@ def validate(located: Located, model: type[Model], what: str, hint: str = "") ->
 
 def nearest(word: str, words: typing.Iterable[str]) -> str | None:
     """The valid word closest to `word`, or None when nothing is close."""
+    import difflib
+
     close = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
     return close[0] if close else None
 

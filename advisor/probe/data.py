@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from advisor.domain.errors import AdvisorError
 from advisor.domain.profiles import DataProfile, TokenLengths
 from advisor.domain.words import DataKind
-from advisor.probe.data_files import Position, format_of
-from advisor.probe.data_reading import Reading
 from advisor.probe.data_shape import SHAPES
-from advisor.probe.data_sources import Sources, find_sources
-from advisor.probe.documents import probe_documents
+
+if TYPE_CHECKING:
+    from advisor.probe.data_reading import Reading
+    from advisor.probe.data_sources import Sources
 
 BUILTIN = "builtin:stdlib"
 QUICK_BYTES = 64 * 2**10
@@ -53,6 +54,12 @@ def probe_data(
     """
     if str(path) == BUILTIN:
         return _builtin(kind or DataKind.INSTRUCTIONS)
+    # What reads files is loaded only where there are some.
+    from advisor.probe.data_files import format_of
+    from advisor.probe.data_reading import Reading
+    from advisor.probe.data_sources import find_sources
+    from advisor.probe.documents import probe_documents
+
     place = Path(path).expanduser()
     if not place.exists():
         raise AdvisorError(f"there is no data at {path}", hint=f"check the path, or use {BUILTIN}")
@@ -70,6 +77,8 @@ def probe_data(
 
 def _read(reading: Reading, sources: Sources, progress: Progress | None, quick: bool) -> float:
     """Feed every file to `reading`. Returns how many times as many rows there are as were read (1.0: all were)."""
+    from advisor.probe.data_files import Position
+
     before = 0
     for file, is_held_out in sources.files(only_train=quick):
         position = Position(_teller(progress, before, sources.bytes))

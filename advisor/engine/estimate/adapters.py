@@ -6,7 +6,6 @@ outputs; prompt tuning lengthens the sequence; prefix tuning lengthens keys and 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -129,6 +128,8 @@ def targets_of(shape: ModelShape, targets: str | tuple[str, ...]) -> tuple[Linea
 
 
 def _unknown(name: str) -> AdvisorError:
+    import difflib
+
     close = difflib.get_close_matches(name, [*NAMES, *GROUPS], n=1, cutoff=0.4)
     hint = f"did you mean {close[0]!r}?" if close else f"one of: {', '.join((*GROUPS, *NAMES))}"
     return AdvisorError(f"lora.targets: no matrix is called {name!r}", hint=hint)

@@ -5,7 +5,6 @@ Names only and their traits; the arithmetic stands in the modules named after th
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -169,6 +168,8 @@ def method_of(name: str) -> tuple[Method, str]:
     if combined is not None:
         return combined, word
     known = sorted({*METHODS, *ALIASES, *LORA_LIKE})
+    import difflib
+
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.4)
     hint = f"did you mean {close[0]!r}?" if close else f"one of: {', '.join(sorted(METHODS))}"
     raise AdvisorError(f"unknown method {name!r}", hint=hint)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -56,6 +55,8 @@ def optimizer_of(name: str) -> Optimizer:
     word = ALIASES.get(word, word)
     if word in OPTIMIZERS:
         return OPTIMIZERS[word]
+    import difflib
+
     close = difflib.get_close_matches(word, [*OPTIMIZERS, *ALIASES], n=1, cutoff=0.4)
     hint = f"did you mean {close[0]!r}?" if close else f"one of: {', '.join(OPTIMIZERS)}"
     raise AdvisorError(f"unknown optimizer {name!r}", hint=hint)
