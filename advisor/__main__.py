@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import io
 import os
 import sys
 from typing import NoReturn
 
+from advisor.startup import prepare
+
 
 def main() -> int:
     """Run the command line. Returns the documented exit code; a fault is told in a sentence, never as a traceback."""
-    # Pydantic looks for plugins by reading the metadata of every installed distribution; there are none to find.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    # Start-up makes many objects that live to the end; looking for garbage among them costs and finds nothing.
-    gc.set_threshold(50_000, 20, 20)
+    prepare()
     _make_streams_safe()
     from advisor.cli import run_command
     from advisor.domain.errors import AdvisorError, ExitCode
