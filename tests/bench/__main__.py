@@ -15,7 +15,7 @@ from tests.bench.machine import describe
 
 HEAD = """# Results
 
-Every figure here was printed by the command above it, in one run, on the machine named. `python -m tests.bench --write
+Every figure here was printed by the command above it, on the machine named. `python -m tests.bench --write
 docs/results.md` makes this file anew.
 """
 
