@@ -14,8 +14,8 @@ PLUGIN_LOADER = "pydantic.plugin._loader"
 class _NoPlugins(ModuleType):
     """Stands for the module in which pydantic looks for plugins.
 
-    The real one imports the readers of installed distributions (archives, mail headers, sockets): 24 ms of 209 of a
-    whole `advisor --non-interactive --format json`, to find none. Whatever else is asked of it comes from the real one.
+    The real one imports the readers of installed distributions (archives, mail headers, sockets), to find none.
+    Whatever else is asked of it comes from the real one.
     """
 
     @staticmethod
