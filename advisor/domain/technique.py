@@ -8,7 +8,7 @@ from pydantic import Field
 
 from advisor.domain.base import Frozen
 from advisor.domain.condition import Condition
-from advisor.domain.words import ActsOn, ArtifactKind, Family
+from advisor.domain.words import ActsOn, ArtifactKind, DataKind, Family
 
 
 class Evidence(Frozen):
@@ -41,6 +41,15 @@ class Requirement(Frozen):
     because: str
     hint: str = ""
     source: str = ""
+
+
+class DataUse(Frozen):
+    """How the executor of a technique reads the data that the answers name."""
+
+    use: Literal["train", "calibrate", "corpus"]
+    """`train`: learnt from, with a schedule; `calibrate`: looked at to choose what changes; `corpus`: searched."""
+    kinds: tuple[DataKind, ...] = ()
+    """The kinds its executor can read; empty: any."""
 
 
 class Paper(Frozen):
@@ -80,6 +89,10 @@ class Technique(Frozen):
     """Module under `executors` that runs it; None when it is not executable here."""
     config: dict[str, Any] = Field(default_factory=dict)
     """What the executor's `Config` gets beside the model and the data."""
+    data: DataUse | None = None
+    """How the executor reads the data; None: it reads none."""
+    needs_teacher: bool = False
+    """Whether the step is given the teacher model of the answers under the role `teacher`."""
     why_not: str | None = None
     """Why it is not executable, when `executor` is None."""
     evidence: tuple[Evidence, ...] = ()

@@ -25,11 +25,11 @@ from advisor.engine.schedule import schedule
 GATES = {Family.FINETUNE: 0.05, Family.ALIGN: 0.25, Family.MERGE: 0.05, Family.PRUNE: 1.0}
 """Largest relative rise of held-out loss a step may cause. Pruning is repaired by the steps after it."""
 GATE_EIGHT_BITS, GATE_FOUR_BITS = 0.05, 0.30
-TRAINED_ON = frozenset(
-    {DataKind.INSTRUCTIONS, DataKind.QA_PAIRS, DataKind.TOOL_CALLS, DataKind.TEXT, DataKind.DOCUMENTS}
-    | {DataKind.PREFERENCES, DataKind.PARALLEL}
-)
 _NOT_FOR_EXECUTORS = ("carrier", "sharding", "gpus", "offload")
+_METHODS = {"lora": "lora", "qlora": "qlora", "full-sft": "full"}
+"""What executors of training call a carrier."""
+_BESIDE = frozenset({ArtifactKind.INDEX, ArtifactKind.PROMPT, ArtifactKind.REWARD_MODEL, ArtifactKind.DATASET})
+"""Artifacts that stand beside the model and leave it as it is."""
 _CPU_EVALUATION = {"max_examples": 64, "multiple_choice": 50, "generate_tokens": 32}
 _GPU_EVALUATION = {"max_examples": 128, "multiple_choice": 100, "generate_tokens": 64}
 
@@ -41,13 +41,17 @@ class _Chain:
     state: ModelState
     model: str = BASE
     adapter: str | None = None
+    beside: dict[ArtifactKind, str] = field(default_factory=dict)
+    """The step that made the newest artifact of each kind that stands beside the model."""
     steps: list[Step] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def add(self, step: Step, following: ModelState) -> None:
         self.steps.append(step)
         self.state = following
-        if step.produces is ArtifactKind.ADAPTER:
+        if step.produces in _BESIDE:
+            self.beside[step.produces] = str(step.number)
+        elif step.produces is ArtifactKind.ADAPTER:
             self.adapter = str(step.number)
         else:
             self.model, self.adapter = str(step.number), None
@@ -75,7 +79,7 @@ def compile_plan(recommendation: Recommendation, knowledge: Knowledge, facts: Fa
     return Plan(
         name=_name(model, chain.steps),
         model=ArtifactRef(kind=start_state(facts).kind, path=facts.model_id or model),
-        models=_variants(facts),
+        models=(*_variants(facts), *_teacher(chain, knowledge, facts)),
         steps=tuple(chain.steps),
         evaluation=_evaluation(facts),
         notes=tuple(chain.notes),
@@ -102,7 +106,7 @@ def _compile(entry: StackEntry, technique: Technique, facts: Facts, chain: _Chai
         family=technique.family,
         executor=str(technique.executor),
         config=config,
-        inputs=_inputs(part, facts, chain),
+        inputs=_inputs(part, technique, facts, chain),
         produces=part.produces or following.kind,
         estimate=_for_settings(entry.estimate, config, facts),
         max_regression=None if _merges_variants(part) else _gate(entry, technique),
@@ -130,11 +134,14 @@ def _why_not(entry: StackEntry, technique: Technique, facts: Facts) -> str:
         return "it needs its model sharded over several GPUs, and this version trains on one."
     if entry.config.get("optimizer", "adamw") != "adamw":
         return "it fits only with an 8-bit optimizer, which this version does not train with."
-    if technique.family is Family.FINETUNE or _is_calibrated(technique):
+    if technique.needs_teacher and facts.teacher_id is None:
+        return "no teacher model is named; set teacher.id to a folder or a hub id."
+    if technique.data is not None:
         if facts.data_path is None:
             return "no data is named; set data.path to a file or to builtin:stdlib."
-        if technique.family is Family.FINETUNE and facts.data_kind not in TRAINED_ON:
-            return f"data of kind {facts.data_kind} cannot be trained on."
+        if technique.data.kinds and facts.data_kind not in technique.data.kinds:
+            verb = {"train": "trained on", "calibrate": "calibrated with", "corpus": "searched"}[technique.data.use]
+            return f"data of kind {facts.data_kind} cannot be {verb} here."
     return ""
 
 
@@ -155,11 +162,20 @@ def _why_no_merge(part: Part, facts: Facts, chain: _Chain) -> str:
     return "" if chain.model == BASE else "the variants are merged before anything else is done to the model."
 
 
-def _inputs(part: Part, facts: Facts, chain: _Chain) -> dict[str, str]:
+def _teacher(chain: _Chain, knowledge: Knowledge, facts: Facts) -> tuple[ArtifactRef, ...]:
+    """The teacher model, last of the plan's further models, when a step of the chain is given it."""
+    if facts.teacher_id is None or not any(knowledge.technique(s.technique).needs_teacher for s in chain.steps):
+        return ()
+    return (ArtifactRef(kind=ArtifactKind.CAUSAL_LM, path=facts.teacher_id),)
+
+
+def _inputs(part: Part, technique: Technique, facts: Facts, chain: _Chain) -> dict[str, str]:
     if _merges_variants(part):
         origins = [f"{MODELS}{number}" for number in range(len(facts.model_variants))]
         return {"model": chain.model, **{origin: origin for origin in origins}}
     inputs = {"model": chain.model}
+    if technique.needs_teacher:
+        return {**inputs, "teacher": f"{MODELS}{len(facts.model_variants)}"}
     if chain.adapter is not None:
         inputs["adapter"] = chain.adapter
     return inputs if part.folds_adapter or part.produces is ArtifactKind.ADAPTER else {"model": chain.model}
@@ -167,18 +183,15 @@ def _inputs(part: Part, facts: Facts, chain: _Chain) -> dict[str, str]:
 
 def _config(entry: StackEntry, technique: Technique, facts: Facts) -> dict[str, Any]:
     own = {key: value for key, value in entry.config.items() if key not in _NOT_FOR_EXECUTORS}
+    if "carrier" in entry.config and "method" not in technique.config:
+        own["method"] = _METHODS[entry.config["carrier"]]
     config = {**technique.config, **own}
     data = _data(facts)
-    if technique.family is Family.FINETUNE and data is not None:
+    if technique.data is None or data is None:
+        return config
+    if technique.data.use == "train":
         return {**technique.config, "data": data, **schedule(config, technique, facts), **own}
-    if _is_calibrated(technique) and data is not None:
-        return {**config, "data": data}
-    return config
-
-
-def _is_calibrated(technique: Technique) -> bool:
-    """Whether the step looks at the data to choose what it changes. Pruning is handed it whatever its method."""
-    return technique.family is Family.PRUNE or technique.id in serving.CALIBRATED
+    return {**config, "data": data}
 
 
 def _data(facts: Facts) -> dict[str, Any] | None:

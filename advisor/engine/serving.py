@@ -27,8 +27,6 @@ WRITTEN_HERE = frozenset({"F16", "Q8_0", "Q4_0"})
 """GGUF types that the quantize executor writes; the K-quants are llama.cpp's own."""
 BITS_WRITTEN_HERE = frozenset({8, 4})
 """Of GPTQ. Three bits have no layout that servers read at speed."""
-CALIBRATED = frozenset({"gptq", "int8-w8a8"})
-"""Formats of the quantize executor whose step reads the data."""
 SMALL = 1.0
 """Billions below which 8 bits are the conservative choice (source 002, section 2.1). Above it a GGUF file is written in
 4 bits: on a CPU every weight is read for every token, and memory speed decides."""

@@ -1,4 +1,8 @@
-"""Run every benchmark of this folder, or those named: `python -m tests.bench [--write FILE] [NAME ...]`."""
+"""Run every benchmark of this folder, or those named: `python -m tests.bench [--write FILE] [NAME ...]`.
+
+`--write` replaces the sections of what was run and keeps the others: each section says on which machine and with which
+versions it was made.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import contextlib
 import importlib
 import io
 import pkgutil
+import re
 import sys
 from pathlib import Path
 
@@ -16,8 +21,9 @@ from tests.bench.machine import describe
 HEAD = """# Results
 
 Every figure here was printed by the command above it, on the machine named. `python -m tests.bench --write
-docs/results.md` makes this file anew.
+docs/results.md` makes this file anew; with names after it, the sections of those benchmarks.
 """
+_SECTION = re.compile(r"^## ([a-z0-9_]+)\n(.*?)(?=^## [a-z0-9_]+\n|\Z)", re.MULTILINE | re.DOTALL)
 
 
 def main(arguments: list[str]) -> int:
@@ -26,7 +32,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--write", metavar="FILE", help="keep what they print in a Markdown file")
     options = parser.parse_args(arguments)
-    parts = [HEAD, f"```\n{describe()}\n```\n"]
+    parts: dict[str, str] = {}
     print(describe())
     for name in sorted(module.name for module in pkgutil.iter_modules(tests.bench.__path__)):
         module = importlib.import_module(f"tests.bench.{name}") if name != "__main__" else None
@@ -37,10 +43,17 @@ def main(arguments: list[str]) -> int:
         text = _printed(module)
         print(text, end="")
         body = text if "\n|" in text else f"```\n{text}```\n"
-        parts.append(f"## {name}\n\n{title}\n\n`python -m tests.bench {name}`\n\n{body}")
+        parts[name] = f"\n{title}\n\n`python -m tests.bench {name}`\n\n{body}\n```\n{describe()}\n```\n\n"
     if options.write:
-        Path(options.write).write_text("\n".join(parts))
+        _write(Path(options.write), parts)
     return 0
+
+
+def _write(file: Path, parts: dict[str, str]) -> None:
+    """Put the sections in the place of those of the same name, in the order of their names."""
+    known = dict(_SECTION.findall(file.read_text())) if file.is_file() else {}
+    sections = sorted({**known, **parts}.items())
+    file.write_text(HEAD + "\n" + "".join(f"## {name}\n{text}" for name, text in sections).rstrip() + "\n")
 
 
 def _printed(module: object) -> str:
