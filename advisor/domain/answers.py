@@ -52,17 +52,39 @@ class TeacherAnswer(Frozen):
     params_b: float | None = Field(default=None, gt=0, le=100_000)
 
 
+class SourceAnswer(Frozen):
+    """Further data beside the main one."""
+
+    path: str
+    kind: DataKind | None = None
+
+
 class DataAnswer(Frozen):
     path: str | None = None
     kind: DataKind | None = None
     examples: int | None = Field(default=None, ge=0)
     tokens: int | None = Field(default=None, ge=0)
     seq_len: int | None = Field(default=None, ge=1, le=10_000_000)
+    then: SourceAnswer | None = None
+    """What the second phase learns from, where a technique has two: examples after a corpus."""
+    general: SourceAnswer | None = None
+    """General data that is mixed in against forgetting; what of it is held out measures the forgetting."""
+    documents: str | None = None
+    """Where the passages stand that answer questions which bring none."""
+    language: str | None = Field(default=None, pattern=r"^[A-Za-z][A-Za-z -]{1,39}$")
+    """The language that is to be learnt, by its code in the data or its name."""
+    cutoff: str | None = Field(default=None, pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")
+    """The date up to which the data knows, `2025-06` or `2025-06-30`."""
 
 
 class TrainAnswer(Frozen):
     micro_batch: int | None = Field(default=None, ge=1, le=100_000)
     tokens_budget: int | None = Field(default=None, ge=1)
+    optimizer: Literal["adamw", "adamw-8bit", "paged-adamw-8bit", "adafactor", "sgd"] | None = None
+    processes: int | None = Field(default=None, ge=1, le=1024)
+    """Processes that share a training, one per GPU where there are some."""
+    sharding: Literal["ddp", "fsdp", "zero1", "zero2", "zero3"] | None = None
+    """How they share it: `ddp` copies the model to each, the others spread it over them."""
 
 
 class GpuAnswer(Frozen):
@@ -125,3 +147,6 @@ class Answers(Frozen):
     serve: ServeAnswer = ServeAnswer.model_construct()
     needs: tuple[Need, ...] = ()
     avoid: tuple[str, ...] = ()
+    use: tuple[str, ...] = ()
+    """Technique ids that are wanted. Steps among them make up the stack, instead of those that would be advised;
+    supports accompany its training."""

@@ -54,8 +54,18 @@ class Facts(Frozen):
     """Tokens of an ordinary row, chat template not counted; None: the data was not looked at."""
     data_longest_row: int | None = None
     """Tokens of the longest row, chat template not counted."""
+    data_then_path: str | None = None
+    data_then_kind: str | None = None
+    data_general_path: str | None = None
+    data_general_kind: str | None = None
+    data_documents: str | None = None
+    data_language: str | None = None
+    data_cutoff: str | None = None
     train_micro_batch: int | None = None
     train_tokens_budget: int | None = None
+    train_optimizer: str | None = None
+    train_processes: int | None = None
+    train_sharding: str | None = None
 
     gpu_name: str | None = None
     gpu_gib: float | None = None
@@ -100,4 +110,5 @@ class Facts(Frozen):
 
     needs: tuple[str, ...] = ()
     avoid: tuple[str, ...] = ()
+    use: tuple[str, ...] = ()
     defaults: tuple[Default, ...] = ()

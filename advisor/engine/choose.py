@@ -81,8 +81,8 @@ class Choice:
 def choose(knowledge: Knowledge, facts: Facts, examiner: Examiner) -> Choice:
     """Open the slots, examine what they offer, and rank what is feasible."""
     fired = [rule for rule in knowledge.rules if holds(rule.when, facts)]
-    slots = _open(fired)
-    excluded = {t: rule for rule in fired if rule.effect == "exclude" for t in rule.techniques}
+    slots = _asked(knowledge, facts) or _open(fired)
+    excluded = {t: rule for rule in fired if rule.effect == "exclude" for t in rule.techniques if t not in facts.use}
     examined: dict[str, Candidate | Rejection] = {}
     for slot in slots.values():
         for place, (technique_id, why_offered) in enumerate(slot.offers.items()):
@@ -103,6 +103,13 @@ def slots_of(knowledge: Knowledge, facts: Facts) -> frozenset[str]:
     """Names of the slots that these facts open, without examining anybody."""
     rules = (rule for rule in knowledge.rules if rule.effect == "choose")
     return frozenset(rule.slot for rule in rules if holds(rule.when, facts))
+
+
+def _asked(knowledge: Knowledge, facts: Facts) -> dict[str, Slot]:
+    """A slot for each step that the person names: the stack is made of these instead of what the rules offer."""
+    wanted = [t for t in facts.use if knowledge.technique(t).role == "step"]
+    reason = Reason(text="You asked for it.", source="answers use")
+    return {t: Slot(f"use {t}", is_optional=False, offers={t: reason}) for t in wanted}
 
 
 def _open(fired: list[Rule]) -> dict[str, Slot]:

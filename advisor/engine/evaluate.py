@@ -93,6 +93,9 @@ def _supports(situation: Situation, members: Sequence[Member], fired: Sequence[R
         for measure in member.candidate.measures:
             reason = Reason(text=f"{member.technique}: {measure.text}", source="advisor memory estimate")
             found.setdefault(measure.technique, []).append(reason)
+    for technique_id in situation.facts.use:
+        if situation.knowledge.technique(technique_id).role == "support":
+            found.setdefault(technique_id, []).append(Reason(text="You asked for it.", source="answers use"))
     for rule in fired:
         if rule.effect == "support" and (not rule.beside or inside.intersection(rule.beside)):
             for technique_id in rule.techniques:

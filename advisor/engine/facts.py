@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from advisor.domain.answers import Answers
+from advisor.domain.answers import Answers, DataAnswer
 from advisor.domain.facts import Default, Facts
 from advisor.domain.knowledge import CatalogModel, Knowledge
 from advisor.domain.profiles import DataProfile, HardwareProfile, ModelProfile
@@ -67,9 +67,14 @@ def build_facts(
         "has_teacher": answers.teacher.id is not None or answers.teacher.params_b is not None,
         "train_micro_batch": answers.train.micro_batch,
         "train_tokens_budget": answers.train.tokens_budget,
+        "train_optimizer": answers.train.optimizer,
+        "train_processes": answers.train.processes,
+        "train_sharding": answers.train.sharding,
+        **_further_data(answers.data),
         **_data_facts(answers, data, goals, defaults),
         "needs": tuple(str(need) for need in answers.needs),
         "avoid": answers.avoid,
+        "use": answers.use,
     }
     known |= _serve_facts(knowledge, answers, machine, defaults)
     known |= _choice_defaults(known, defaults)
@@ -205,6 +210,20 @@ def _data_facts(
         "data_seq_len": seq_len,
         "data_row_tokens": _row_tokens(data),
         "data_longest_row": data.tokens.max if data and data.tokens else None,
+    }
+
+
+def _further_data(said: DataAnswer) -> dict[str, Any]:
+    """What accompanies the main data: examples of a second phase, general data, passages, language, date."""
+    then, general = said.then, said.general
+    return {
+        "data_then_path": then.path if then else None,
+        "data_then_kind": str(then.kind) if then and then.kind else None,
+        "data_general_path": general.path if general else None,
+        "data_general_kind": str(general.kind) if general and general.kind else None,
+        "data_documents": said.documents,
+        "data_language": said.language,
+        "data_cutoff": said.cutoff,
     }
 
 

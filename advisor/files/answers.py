@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from advisor.domain.answers import Answers
+from advisor.domain.answers import Answers, DataAnswer
 from advisor.domain.errors import AdvisorError
 from advisor.files.located import read_located
 from advisor.files.validate import did_you_mean, validate
@@ -20,16 +20,18 @@ if TYPE_CHECKING:
 def read_answers(path: str, techniques: Collection[str] = ()) -> Answers:
     """The answers file at `path` (`-`: standard input). Raises AdvisorError naming file, line and key.
 
-    `techniques`: the ids that `avoid` may name; without them it is not checked here.
+    `techniques`: the ids that `avoid` and `use` may name; without them it is not checked here.
     """
     located = read_located(path)
     answers = validate(located, Answers, "answers")
-    for number, word in enumerate(answers.avoid if techniques else ()):
-        if word not in techniques:
-            raise AdvisorError(
-                f"{located.place(('avoid', number))}: avoid: {word!r} is no technique{did_you_mean(word, techniques)}",
-                hint="advisor techniques lists them",
-            )
+    for key in ("avoid", "use") if techniques else ():
+        for number, word in enumerate(getattr(answers, key)):
+            if word not in techniques:
+                close = did_you_mean(word, techniques)
+                raise AdvisorError(
+                    f"{located.place((key, number))}: {key}: {word!r} is no technique{close}",
+                    hint="advisor techniques lists them",
+                )
     return _with_absolute_data(answers, path)
 
 
@@ -43,11 +45,20 @@ def _with_absolute_data(answers: Answers, path: str) -> Answers:
 
     variants = tuple(absolute(variant) for variant in answers.model.variants)
     update: dict[str, Any] = {
-        "data": answers.data.model_copy(update={"path": absolute(answers.data.path)}),
+        "data": _with_absolute_sources(answers.data, absolute),
         "model": answers.model.model_copy(update={"id": absolute(answers.model.id), "variants": variants}),
         "teacher": answers.teacher.model_copy(update={"id": absolute(answers.teacher.id)}),
     }
     return answers.model_copy(update=update)
+
+
+def _with_absolute_sources(data: DataAnswer, absolute: Callable[[str | None], str | None]) -> DataAnswer:
+    update: dict[str, Any] = {"path": absolute(data.path), "documents": absolute(data.documents)}
+    for key in ("then", "general"):
+        source = getattr(data, key)
+        if source is not None:
+            update[key] = source.model_copy(update={"path": absolute(source.path)})
+    return data.model_copy(update=update)
 
 
 def read_plan(path: str) -> Plan:

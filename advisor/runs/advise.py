@@ -51,7 +51,8 @@ def advise(
 ) -> Advice:
     """Advice for `answers` on this machine, or on the simulated one. `knowledge`: where it is loaded already.
 
-    Raises AdvisorError for an id in `avoid` that is no technique, and for a model or data set that cannot be read.
+    Raises AdvisorError for an id in `avoid` or `use` that is no technique, and for a model or data set that cannot be
+    read.
     """
     from advisor.engine.facts import build_facts
     from advisor.engine.recommend import recommend
@@ -129,11 +130,12 @@ def data_of(answers: Answers) -> DataProfile | None:
 
 
 def _check_avoid(answers: Answers, knowledge: Knowledge) -> None:
-    unknown = [word for word in answers.avoid if word not in knowledge.by_id]
-    if unknown:
-        from advisor.files.validate import did_you_mean
+    for key in ("avoid", "use"):
+        unknown = [word for word in getattr(answers, key) if word not in knowledge.by_id]
+        if unknown:
+            from advisor.files.validate import did_you_mean
 
-        raise AdvisorError(
-            f"avoid: {unknown[0]!r} is no technique{did_you_mean(unknown[0], knowledge.by_id)}",
-            hint="advisor techniques lists them",
-        )
+            raise AdvisorError(
+                f"{key}: {unknown[0]!r} is no technique{did_you_mean(unknown[0], knowledge.by_id)}",
+                hint="advisor techniques lists them",
+            )
