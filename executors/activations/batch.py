@@ -6,7 +6,8 @@ compressed model really produces. It keeps no activations but the batch itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from advisor.domain.plan import DataSpec
@@ -38,6 +39,8 @@ class Batch:
 
     def __init__(self, data: DataSpec, model: ModelFolder, sequences: int, seq_len: int, say: Say) -> None:
         ids = calibration_ids(data, model.path, sequences, seq_len, say)
+        self.fingerprint = hashlib.sha256(memoryview(ids.numpy())).hexdigest()
+        """Hash of the token ids."""
         is_small = ids.numel() * int(model.config.get("intermediate_size", 0)) * 2 <= SMALL_ACTIVATION
         self._keeps_heap = is_small and reuse_large_blocks()
         device, dtype = fast_place()
@@ -51,6 +54,21 @@ class Batch:
         """
         with self._decoder.block(index) as block, watching(block, _once_per_input(block, index, visit)):
             self._hidden = self._decoder.through(block, self._hidden)
+        self._settle(index)
+
+    def past(self, index: int, finished: Mapping[str, torch.Tensor]) -> None:
+        """Take the batch through block `index` as it was left, its finished weights given by their full names.
+
+        The batch comes out bit for bit as from the `through` that made them.
+        """
+        prefix = block_prefix(index)
+        with self._decoder.block(index) as block:
+            for name, weight in finished.items():
+                block.get_parameter(name.removeprefix(prefix)).data.copy_(weight)
+            self._hidden = self._decoder.through(block, self._hidden)
+        self._settle(index)
+
+    def _settle(self, index: int) -> None:
         require_finite(f"{block_prefix(index)[:-1]} (its output)", self._hidden)
         if not self._keeps_heap:
             give_back()

@@ -65,6 +65,14 @@ def read_header(file: Path) -> dict[str, TensorInfo]:
     return tensors
 
 
+def read_metadata(file: Path) -> dict[str, Any]:
+    """The free texts in the header of a safetensors file. Raises AdvisorError when it cannot be read."""
+    try:
+        return dict(json.loads(_read_json(file)[1]).get("__metadata__") or {})
+    except (ValueError, AttributeError, TypeError) as error:
+        raise _damaged(file, f"its header cannot be read: {error}") from error
+
+
 def _read_json(file: Path) -> tuple[int, bytes]:
     try:
         size = file.stat().st_size
