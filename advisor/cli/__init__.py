@@ -20,6 +20,7 @@ COMMANDS = {
     "matrix": "the interaction matrix, or one pair",
     "tree": "the decision tree",
     "schema": "JSON Schema of a file format",
+    "completion": "a script that completes commands in bash, zsh or fish",
 }
 
 HELP = """\
