@@ -49,7 +49,7 @@ def hardware_facts(catalog: Catalog, hardware: HardwareProfile) -> dict[str, Any
         "gpu_gib": min(_free(gpu) for gpu in alike),
         "gpu_count": len(alike),
         "gpu_total_gib": sum(_free(gpu) for gpu in alike),
-        "gpu_capability": _capability(largest) or (spec.capability if spec else None),
+        "gpu_capability": _capability(largest) or (spec.capability or None if spec else None),
         "gpu_bandwidth_gbs": spec.bandwidth_gbs if spec else None,
         "gpu_tflops_bf16": (spec.tflops.get("bf16") or spec.tflops.get("fp16")) if spec else None,
         "gpu_formats": spec.formats if spec else (),
@@ -113,6 +113,6 @@ def serving_gpu(
     spec: GpuSpec | None = match(name, memory_gib, catalog.gpus)
     return {
         "serve_gib": memory_gib or (spec.memory_gib if spec else None),
-        "serve_capability": spec.capability if spec else None,
+        "serve_capability": spec.capability or None if spec else None,
         "serve_formats": spec.formats if spec else (),
     }

@@ -54,6 +54,7 @@ class Rung:
     sharding: Literal["none", "fsdp"] = "none"
     gpus: int = 1
     offload: bool = False
+    targets: str = "all-linear"
 
     def config(self) -> dict[str, Any]:
         """As settings of a step."""
@@ -68,6 +69,8 @@ class Rung:
             settings |= {"sharding": self.sharding, "gpus": self.gpus}
         if self.offload:
             settings["offload"] = True
+        if self.targets != "all-linear":
+            settings["targets"] = self.targets
         return settings
 
 
@@ -200,7 +203,7 @@ def request(method: str, facts: Facts, rung: Rung) -> EstimateRequest:
         seq_len=longest_sequence(facts, rung.seq_len),
         gradient_checkpointing=rung.gradient_checkpointing,
         optimizer=rung.optimizer,
-        lora=_LORA,
+        lora=_LORA if rung.targets == _LORA.targets else EstimateLora(rank=_LORA.rank, targets=rung.targets),
         gpus=rung.gpus,
         sharding=rung.sharding,
         count="nvml" if facts.has_gpu else "allocated",
@@ -232,12 +235,19 @@ def rungs(method: str, facts: Facts) -> Iterator[Rung]:
     yield Rung(smallest, seq_len, True, "adamw-8bit")
     if smallest > 1:
         yield Rung(1, seq_len, True, "adamw-8bit")
+    if _adapts_experts(method, facts):
+        yield Rung(1, seq_len, True, targets="attention")
     if facts.gpu_count > 1:
         yield from _shared(method, facts, smallest, seq_len)
     if seq_len > SHORTER and any(default.key == "data.seq_len" for default in facts.defaults):
         yield Rung(1, SHORTER, True, "adamw-8bit")
         if facts.gpu_count > 1:
             yield Rung(1, SHORTER, True, "adamw-8bit", "fsdp", facts.gpu_count)
+
+
+def _adapts_experts(method: str, facts: Facts) -> bool:
+    """Whether adapters on every matrix of a mixture would outweigh what they adapt: one pair per expert and layer."""
+    return facts.model_shape is not None and facts.model_shape.experts > 1 and method.endswith("lora")
 
 
 def _shared(method: str, facts: Facts, batch: int, seq_len: int) -> Iterator[Rung]:
@@ -252,9 +262,9 @@ def _measures(fit: Fit, before: float, facts: Facts) -> Iterator[Measure]:
     rung, unit = fit.rung, "GiB per GPU" if facts.has_gpu else "GiB of RAM"
     saved = f"{before:.1f} -> {fit.peak_gib:.1f} {unit}"
     if rung.gradient_checkpointing:
-        yield Measure(
-            "gradient-checkpointing", f"Recomputing activations makes it fit ({saved}) for a fifth more time."
-        )
+        where = ", with adapters on the attention alone and not on every expert," if rung.targets == "attention" else ""
+        text = f"Recomputing activations{where} makes it fit ({saved}) for a fifth more time."
+        yield Measure("gradient-checkpointing", text)
     if rung.gpus > 1:
         how = ", with the weights parked in RAM" if rung.offload else ""
         yield Measure("fsdp", f"{rung.gpus} GPUs share the model{how} ({saved}).")

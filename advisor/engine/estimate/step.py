@@ -24,6 +24,10 @@ from advisor.engine.estimate.workload import method_name, model_shape, request_o
 
 CHUNK_TOKENS, EMBEDDING_WIDTH = 256, 1024
 """Tokens of a chunk and width of its vector in a retrieval index: common values of embedding models."""
+INDEX_ON_DISK = 64
+"""Bytes per vector in memory where the vectors themselves stay on disk (DiskANN, NeurIPS 2019: 64 GB for 10^9)."""
+INDEX_SHARE = 0.5
+"""Of the RAM: a larger index is kept on disk."""
 INDEX_PROCESS = 1.0
 """GiB: an embedding model of some hundred million parameters with its runtime."""
 
@@ -101,13 +105,19 @@ def _notes(facts: Facts, taken: Iterable[Correction]) -> tuple[str, ...]:
 
 
 def _index(facts: Facts, quality: Quality) -> StepEstimate:
-    """A retrieval index: one fp32 vector per chunk, held in memory and written to disk. An index over data of unknown
-    size has no numbers."""
+    """A retrieval index: one fp32 vector per chunk, held in memory and written to disk; only codes of the vectors are in
+    memory where they would take too much of it. An index over data of unknown size has no numbers."""
     if not facts.data_tokens:
         return StepEstimate(quality=quality)
-    gib = facts.data_tokens / CHUNK_TOKENS * EMBEDDING_WIDTH * c.FP32 / c.GIB
+    chunks = facts.data_tokens / CHUNK_TOKENS
+    gib = held = chunks * EMBEDDING_WIDTH * c.FP32 / c.GIB
+    notes: tuple[str, ...] = ()
+    if facts.ram_gib is not None and gib > INDEX_SHARE * facts.ram_gib:
+        held = chunks * INDEX_ON_DISK / c.GIB
+        notes = (f"{gib:.0f} GiB of vectors: an index that keeps them on disk and only their codes in memory",)
     return StepEstimate(
-        ram_gib=Range(low=INDEX_PROCESS / 2 + gib, expected=INDEX_PROCESS + gib, high=INDEX_PROCESS + 3 * gib),
+        ram_gib=Range(low=INDEX_PROCESS / 2 + held, expected=INDEX_PROCESS + held, high=INDEX_PROCESS + 3 * held),
         disk_gib=Range(low=gib, expected=1.5 * gib, high=3 * gib),
         quality=quality,
+        notes=notes,
     )
