@@ -105,8 +105,8 @@ def _notes(facts: Facts, taken: Iterable[Correction]) -> tuple[str, ...]:
 
 
 def _index(facts: Facts, quality: Quality) -> StepEstimate:
-    """A retrieval index: one fp32 vector per chunk, held in memory and written to disk; only codes of the vectors are in
-    memory where they would take too much of it. An index over data of unknown size has no numbers."""
+    """A retrieval index: one fp32 vector per chunk, held in memory and written to disk; only codes of the vectors are
+    in memory where they would take too much of it. An index over data of unknown size has no numbers."""
     if not facts.data_tokens:
         return StepEstimate(quality=quality)
     chunks = facts.data_tokens / CHUNK_TOKENS
