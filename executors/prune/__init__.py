@@ -43,6 +43,7 @@ class Config(Frozen):
 
 def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnostic]:
     """What would make this step fail, without reading a weight."""
+    from executors.activations.short import check_text
     from executors.prune.layers import hessian_bytes, prunable, working_bytes
     from executors.tensors.checks import check_disk, check_model, check_ram, danger, refusal
     from executors.tensors.decoder import require_architecture
@@ -55,6 +56,8 @@ def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnost
             require_architecture(model.arch)
         except AdvisorError as error:
             found.append(refusal("unknown-architecture", error))
+        assert config.data is not None
+        found += check_text(config.data, model.path, config.seq_len)
     targets = prunable(model)
     if not targets:
         found.append(danger("nothing-to-prune", f"{model.path} has no linear layers inside decoder blocks"))

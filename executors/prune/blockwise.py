@@ -1,7 +1,7 @@
 """Pruning a model from folder to folder, block by block.
 
 With a calibrated method one forward pass per block: each linear layer is pruned just before it computes, so every later
-layer is calibrated on what the pruned model really produces.
+layer is calibrated on what the pruned model really produces. Magnitude needs no pass and is soon done anew.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def prune(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
     if config.method != "magnitude":
         from executors.prune.calibrated import CalibratedPruning
 
-        calibrated = CalibratedPruning(config, model, say)
+        calibrated = CalibratedPruning(config, model, inputs.scratch, say)
     with TensorWriter(out, map(TensorSpec.like, model.tensors.values())) as writer:
         for name, info in model.tensors.items():
             if name not in targets:

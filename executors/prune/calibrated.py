@@ -1,4 +1,7 @@
-"""Pruning one block after another while the calibration batch passes through it: Wanda and SparseGPT."""
+"""Pruning one block after another while the calibration batch passes through it: Wanda and SparseGPT.
+
+Finished blocks are kept, so that a killed step goes on after them.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from executors.protocol import Say
 from executors.prune.scores import input_norms, keep, wanda_scores
 from executors.prune.sparsegpt import sparsegpt
 from executors.tensors.folder import ModelFolder
+from executors.tensors.kept import KeptBlocks
 from executors.tensors.source import read_tensor, require_finite
 
 if TYPE_CHECKING:
@@ -21,17 +25,24 @@ if TYPE_CHECKING:
 class CalibratedPruning:
     """Prunes blocks in order. Weights are read anew in the file's own type: the batch may pass in fewer bits."""
 
-    def __init__(self, config: Config, model: ModelFolder, say: Say) -> None:
+    def __init__(self, config: Config, model: ModelFolder, scratch: str, say: Say) -> None:
         assert config.data is not None
         self._config = config
         self._model = model
         self._batch = Batch(config.data, model, config.sequences, config.seq_len, say)
+        settings = {**config.model_dump(mode="json"), "calibration": self._batch.fingerprint}
+        self._kept = KeptBlocks(scratch, model, settings, say)
         self._done: dict[str, torch.Tensor] = {}
 
     def block(self, index: int) -> dict[str, torch.Tensor]:
         """The pruned weights of block `index` by tensor name, in the file's type, on the CPU."""
+        kept = self._kept.read(index)
+        if kept is not None:
+            self._batch.past(index, kept)
+            return kept
         self._done = {}
         self._batch.through(index, self._wanda if self._config.method == "wanda" else self._sparsegpt)
+        self._kept.keep(index, self._done)
         return self._done
 
     def _wanda(self, layers: Layers, inputs: torch.Tensor) -> None:
@@ -51,8 +62,8 @@ class CalibratedPruning:
         given = [weight.to(inputs.device).masked_fill(dead, 0) for weight in originals]
         pruned = sparsegpt(given, factor, self._config.sparsity, self._config.pattern)
         for (name, layer), original, weight in zip(layers.items(), originals, pruned, strict=True):
-            layer.weight.data.copy_(weight)
             self._done[name] = weight.to("cpu", original.dtype)
+            layer.weight.data.copy_(self._done[name])
 
     def _read(self, name: str) -> torch.Tensor:
         weight = read_tensor(self._model.tensors[name])

@@ -77,7 +77,7 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
     if config.method == "width":
         from executors.shrink.width import shrink_width
 
-        shrink_width(config, inputs.path("model"), out, say)
+        shrink_width(config, inputs, out, say)
         return
     from executors.shrink.depth import shrink_depth
 

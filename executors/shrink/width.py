@@ -2,7 +2,7 @@
 
 Each output projection is met just before it computes. What its inputs and weights say decides which heads (or
 neurons) stay; the removed ones are set to zero for the rest of the pass, so that later blocks see the model that will
-be written.
+be written. Finished blocks are kept, so that a killed step goes on after them.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from executors.activations.batch import Batch, Layers
-from executors.protocol import Say, Stopped
+from executors.protocol import Inputs, Say, Stopped
 from executors.shrink.plan import STRUCTURE, Cut, cut_of
 from executors.shrink.scores import best, feature_energies, group_energies, refit, spread
 from executors.tensors.decoder import block_prefix
 from executors.tensors.folder import ModelFolder, copy_companions, open_model, write_json
 from executors.tensors.header import TensorInfo
+from executors.tensors.kept import KeptBlocks
 from executors.tensors.source import read_tensor, require_finite
 from executors.tensors.writer import TensorSpec, TensorWriter
 
@@ -36,11 +37,14 @@ _BY_ROW = {
 """What the rows (and biases) of each projection belong to."""
 
 
-def shrink_width(config: Config, path: str, out: Path, say: Say) -> None:
+STRUCTURES = ("groups", "heads", "neurons")
+
+
+def shrink_width(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
     """Write the narrower model, its companions and the record of the cut below `out`."""
-    model = open_model(path)
+    model = open_model(inputs.path("model"))
     cut = cut_of(config, model)
-    narrowing = _Narrowing(config, cut, say)
+    narrowing = _Narrowing(config, cut, inputs.scratch, say)
     blocks = _by_block(model, cut.layers)
     inside = {info.name for infos in blocks for info in infos}
     record = {}
@@ -64,30 +68,36 @@ def shrink_width(config: Config, path: str, out: Path, say: Say) -> None:
 
 
 class _Narrowing:
-    """Decides block by block, in order, what stays, and holds the fitted output projections of the last block."""
+    """Decides block by block, in order, what stays."""
 
-    def __init__(self, config: Config, cut: Cut, say: Say) -> None:
-        self._config, self._cut, self._say = config, cut, say
+    def __init__(self, config: Config, cut: Cut, scratch: str, say: Say) -> None:
+        self._config, self._cut = config, cut
         self._batch = Batch(config.data, cut.model, config.sequences, config.seq_len, say)
-        self._kept: dict[str, torch.Tensor] = {}
-        self._fitted: dict[str, torch.Tensor] = {}
+        settings = {**config.model_dump(mode="json"), "calibration": self._batch.fingerprint}
+        self._saved = KeptBlocks(scratch, cut.model, settings, say)
+        self._found: dict[str, torch.Tensor] = {}
 
     def block(self, index: int) -> dict[str, torch.Tensor]:
-        """Numbers of the kept `heads`, `groups` and `neurons`, and of the `features` of the heads, on the CPU."""
-        self._kept, self._fitted = {}, {}
-        self._batch.through(index, self._visit)
-        return self._kept
+        """Numbers of the kept `heads`, `groups` and `neurons`, and by their names the output projections, in their
+        whole shape with zeros where something goes."""
+        kept = self._saved.read(index)
+        if kept is None:
+            self._found = {}
+            self._batch.through(index, self._visit)
+            self._saved.keep(index, self._found)
+            return self._found
+        self._batch.past(index, {name: tensor for name, tensor in kept.items() if name not in STRUCTURES})
+        return kept
 
     def cut(self, info: TensorInfo, kept: dict[str, torch.Tensor]) -> torch.Tensor:
-        """What is left of a tensor of the block passed last, in the file's type."""
-        if info.name in self._fitted:
-            return self._fitted.pop(info.name)
-        weight = _read(info)
-        what = _belongs_to(info.name)
-        if what is None:
-            return weight
-        size = 1 if what == "neurons" else self._cut.head_dim
-        return weight[spread(kept[what], size)]
+        """What is left of a tensor of a block, in the file's type. `kept`: what `block` said of it."""
+        dim = self._cut.head_dim
+        if info.name.endswith(OUT):
+            return kept[info.name][:, spread(kept["heads"], dim)]
+        if info.name.endswith(DOWN):
+            return kept[info.name][:, kept["neurons"]]
+        weight, what = _read(info), _belongs_to(info.name)
+        return weight if what is None else weight[spread(kept[what], 1 if what == "neurons" else dim)]
 
     def _visit(self, layers: Layers, inputs: torch.Tensor) -> None:
         from executors.activations.hessian import input_hessian
@@ -96,18 +106,19 @@ class _Narrowing:
         (name, layer), *others = layers.items()
         if others or not name.endswith((OUT, DOWN)):
             return
+        original = _read(self._cut.model.tensors[name])
+        self._found[name] = original
         if self._is_whole(name):
-            self._fitted[name] = _read(self._cut.model.tensors[name])
             return
         products = input_hessian(inputs) if self._config.refit else None
         squares = products.diagonal() if products is not None else input_norms(inputs).square()
         require_finite(f"{name.removesuffix('.weight')} (its input)", squares)
-        original = _read(self._cut.model.tensors[name])
         weight = original.to(inputs.device)
         kept = self._choose(name, feature_energies(weight, squares))
         fitted = refit(weight, products, kept) if products is not None else weight[:, kept]
-        layer.weight.data.zero_()[:, kept] = fitted.to(layer.weight.dtype)
-        self._fitted[name] = fitted.to("cpu", original.dtype)
+        written = original.zero_()
+        written[:, kept.cpu()] = fitted.to("cpu", original.dtype)
+        layer.weight.data.copy_(written)
 
     def _is_whole(self, name: str) -> bool:
         """Whether nothing in front of this output projection goes; notes that all of it stays."""
@@ -115,9 +126,9 @@ class _Narrowing:
 
         cut = self._cut
         if name.endswith(DOWN):
-            self._kept["neurons"] = torch.arange(cut.inner)
+            self._found["neurons"] = torch.arange(cut.inner)
             return cut.keep_inner == cut.inner
-        self._kept["groups"], self._kept["heads"] = torch.arange(cut.groups), torch.arange(cut.heads)
+        self._found["groups"], self._found["heads"] = torch.arange(cut.groups), torch.arange(cut.heads)
         return cut.keep_heads == cut.heads
 
     def _choose(self, name: str, energies: torch.Tensor) -> torch.Tensor:
@@ -125,7 +136,7 @@ class _Narrowing:
         cut = self._cut
         if name.endswith(DOWN):
             neurons = best(energies, cut.keep_inner)
-            self._kept["neurons"] = neurons.cpu()
+            self._found["neurons"] = neurons.cpu()
             return neurons
         if cut.groups > 1:
             groups = best(group_energies(energies, cut.groups), cut.keep_groups)
@@ -133,7 +144,7 @@ class _Narrowing:
         else:
             groups = best(group_energies(energies, 1), 1)
             heads = best(group_energies(energies, cut.heads), cut.keep_heads)
-        self._kept["groups"], self._kept["heads"] = groups.cpu(), heads.cpu()
+        self._found["groups"], self._found["heads"] = groups.cpu(), heads.cpu()
         return spread(heads, cut.head_dim)
 
 

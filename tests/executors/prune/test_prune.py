@@ -222,6 +222,15 @@ def test_preflight_refuses_unknown_architectures_and_small_machines(tiny_model: 
     assert prune.preflight(_config(method="magnitude"), _inputs(folder), Machine()) == []
 
 
+def test_preflight_refuses_text_shorter_than_a_sequence(tiny_model: Path, tmp_path: Path) -> None:
+    """Four short rows do not fill a calibration sequence: said before anything is loaded, with what to do."""
+    short = tmp_path / "short.jsonl"
+    short.write_text("".join(f'{{"text": "A short text, number {n}."}}\n' for n in range(4)))
+    config = _config(data={"path": str(short), "kind": "text"}, seq_len=2048)
+    (found,) = prune.preflight(config, _inputs(tiny_model), Machine())
+    assert found.code == "short-calibration" and "seq_len" in found.hint
+
+
 def test_preflight_refuses_what_is_no_model(tmp_path: Path) -> None:
     """A missing role and a missing folder have one clear message each."""
     assert prune.preflight(_config(), Inputs(roles={}), Machine())[0].code == "missing-input"
