@@ -30,7 +30,10 @@ _METHODS = {"lora": "lora", "qlora": "qlora", "full-sft": "full"}
 """What executors of training call a carrier."""
 _BESIDE = frozenset({ArtifactKind.INDEX, ArtifactKind.PROMPT, ArtifactKind.REWARD_MODEL, ArtifactKind.DATASET})
 """Artifacts that stand beside the model and leave it as it is."""
+_ASKED_WITH = (ArtifactKind.INDEX, ArtifactKind.PROMPT)
 _CPU_EVALUATION = {"max_examples": 64, "multiple_choice": 50, "generate_tokens": 32}
+_CPU_ANSWERS, _GPU_ANSWERS = 40, 100
+"""Held-out questions answered in full when a prompt or an index is measured."""
 _GPU_EVALUATION = {"max_examples": 128, "multiple_choice": 100, "generate_tokens": 64}
 
 
@@ -81,7 +84,7 @@ def compile_plan(recommendation: Recommendation, knowledge: Knowledge, facts: Fa
         model=ArtifactRef(kind=start_state(facts).kind, path=facts.model_id or model),
         models=(*_variants(facts), *_teacher(chain, knowledge, facts)),
         steps=tuple(chain.steps),
-        evaluation=_evaluation(facts),
+        evaluation=_evaluation(facts, has_asked=bool(chain.beside)),
         notes=tuple(chain.notes),
     )
 
@@ -178,6 +181,10 @@ def _inputs(part: Part, technique: Technique, facts: Facts, chain: _Chain) -> di
         return {**inputs, "teacher": f"{MODELS}{len(facts.model_variants)}"}
     if chain.adapter is not None:
         inputs["adapter"] = chain.adapter
+    if part.produces in (ArtifactKind.INDEX, ArtifactKind.PROMPT):
+        # Measured with the model as it stands, and with what stands beside it already.
+        beside = {kind.value: chain.beside[kind] for kind in _ASKED_WITH if kind in chain.beside}
+        return {**inputs, **beside}
     return inputs if part.folds_adapter or part.produces is ArtifactKind.ADAPTER else {"model": chain.model}
 
 
@@ -201,8 +208,11 @@ def _data(facts: Facts) -> dict[str, Any] | None:
     return spec.model_dump(mode="json", exclude_none=True)
 
 
-def _evaluation(facts: Facts) -> EvaluationSpec:
-    """The same held-out set for every step; less of it where it is measured on a CPU."""
+def _evaluation(facts: Facts, has_asked: bool = False) -> EvaluationSpec:
+    """The same held-out set for every step; less of it where it is measured on a CPU.
+
+    `has_asked`: a step puts something beside the model, so answers are written out and compared as well.
+    """
     config: dict[str, Any] = dict(_GPU_EVALUATION if facts.has_gpu else _CPU_EVALUATION)
     config["seq_len"] = min(facts.data_seq_len or 512, 512 if not facts.has_gpu else 2048)
     data = _data(facts)
@@ -210,6 +220,8 @@ def _evaluation(facts: Facts) -> EvaluationSpec:
         data = DataSpec(path="builtin:stdlib", kind=DataKind.TEXT).model_dump(mode="json", exclude_none=True)
     if data["path"] != "builtin:stdlib":
         config["multiple_choice"] = 0
+    if has_asked:
+        config["answers"] = _CPU_ANSWERS if not facts.has_gpu else _GPU_ANSWERS
     return EvaluationSpec(config={"data": data, **config})
 
 

@@ -18,7 +18,10 @@ from advisor.report.document import (
 )
 from advisor.report.units import duration, gib, number, percent, size
 
-_SHOWN = ("held_out_loss", "held_out_perplexity", "accuracy", "generation", "prefill", "peak_memory", "bytes_on_disk")
+_SHOWN = (
+    "held_out_loss", "held_out_perplexity", "accuracy", "answer_accuracy", "answer_f1", "answer_seconds",
+    "generation", "prefill", "peak_memory", "bytes_on_disk",
+)  # fmt: skip
 """First rows of the table, in this order; other metrics follow."""
 _QUANTITIES = {"gpu_gib": "GPU memory", "ram_gib": "memory", "disk_gib": "disk", "seconds": "time"}
 

@@ -29,7 +29,7 @@ def compare(before: Evaluation, after: Evaluation) -> tuple[Comparison, ...]:
 
 
 def _compare(before: Evaluation, after: Evaluation, was: Metric, now: Metric) -> Comparison:
-    is_share = 0 <= was.value <= 1 and 0 <= now.value <= 1 and "accuracy" in now.name
+    is_share = now.unit == "share" or (0 <= was.value <= 1 and 0 <= now.value <= 1 and "accuracy" in now.name)
     is_relative = not is_share and was.value != 0
     change: Callable[[float, float], float] = _ratio if is_relative else _difference
     pairs = _pairs(before, after, now.name)

@@ -29,6 +29,9 @@ from executors.protocol import Executor, Input, Inputs, Machine
 __all__ = ["Prepared", "RunLock", "check_config", "config_form", "holder", "prepare"]
 
 
+_OWN_ROLES = (ArtifactKind.ADAPTER, ArtifactKind.INDEX, ArtifactKind.PROMPT)
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A plan that can be started, with absolute paths, and what a person should know before."""
@@ -112,11 +115,16 @@ def _check_kinds(plan: Plan) -> None:
         for role, origin in step.inputs.items():
             model = plan.given(origin)
             kind = model.kind if model is not None else plan.step(int(origin)).produces
-            if (role == "adapter") != (kind is ArtifactKind.ADAPTER):
+            if _belongs(role) is not _belongs(kind.value):
                 raise AdvisorError(
                     f"step {step.number} {step.technique}: its {role} would be a {kind} from {_origin(plan, origin)}",
                     hint=f"inputs: {{{role}: N}} names the step whose result it is",
                 )
+
+
+def _belongs(word: str) -> ArtifactKind | None:
+    """The kind of artifact that stands under a role of its own name; None for a model."""
+    return next((kind for kind in _OWN_ROLES if kind.value == word), None)
 
 
 def _check_local(model: ArtifactRef) -> None:

@@ -13,6 +13,7 @@ from advisor.domain.errors import Diagnostic
 from advisor.domain.plan import Plan, Step
 from advisor.domain.run import Evaluation, Run, RunState, StepState
 from advisor.domain.run_report import Prediction, RunReport, StepReport
+from advisor.domain.words import ArtifactKind
 from advisor.runs.compare import compare
 from advisor.runs.places import PLAN
 from advisor.runs.resume import require_run
@@ -22,6 +23,8 @@ EVALUATION = "evaluation.json"
 BASELINE = "00-baseline"
 MARKDOWN, JSON, RECORD = "report.md", "report.json", "run.json"
 _SAMPLES = 3
+_BESIDE = (ArtifactKind.INDEX, ArtifactKind.PROMPT)
+"""What stands beside the model: the step after it starts from the model as it was."""
 
 
 def run_report(run_dir: Path) -> RunReport:
@@ -43,7 +46,8 @@ def report(plan: Plan, state: RunState, run_dir: Path) -> RunReport:
         where = states.get(step.number, StepState(number=step.number, technique=step.technique))
         evaluation = read_evaluation(run_dir, step.folder) if where.status != "pending" else None
         steps.append(_step_report(where, step, evaluation, baseline, previous))
-        previous = evaluation or previous
+        if step.produces not in _BESIDE:
+            previous = evaluation or previous
         if where.artifacts:
             result = str(run_dir / where.artifacts[-1].path)
     raised = (d.model_dump(include=set(Diagnostic.model_fields)) for d in state.diagnostics)

@@ -21,6 +21,10 @@ class Config(Frozen):
     seq_len: int = Field(default=512, ge=8, le=1_000_000)
     multiple_choice: int = Field(default=100, ge=0)
     """Questions; only data that has such a test is asked any."""
+    answers: int = Field(default=0, ge=0)
+    """Held-out questions that are answered in full and compared with the answers wanted."""
+    answer_tokens: int = Field(default=48, ge=1, le=4096)
+    """Longest such answer."""
     generate_tokens: int = Field(default=64, ge=0, le=4096)
     """Tokens of the timed generation."""
 

@@ -10,13 +10,17 @@ from advisor.domain.run import Evaluation, Metric
 from advisor.domain.words import ArtifactKind
 from executors.artifact import write_durably
 from executors.datasets import load, load_multiple_choice
-from executors.datasets.render import encode
+from executors.datasets.render import Encoded, encode
 from executors.datasets.rows import Conversation, Preference, Row
+from executors.evaluate.asked import asker_of, written_answers
 from executors.evaluate.config import Config
 from executors.metrics.answers import answer_losses
 from executors.metrics.multiple_choice import score_choices
 from executors.metrics.speed import answer, generation_rate, peak_memory_gib, prefill_rate
 from executors.models.load import Loaded, load_model
+from executors.prompt.asking import Asker
+from executors.prompt.encoding import encode_asked, room
+from executors.prompt.writing import Writer
 from executors.protocol import Inputs, Say
 
 SAMPLES = 3
@@ -35,10 +39,12 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
         torch.set_num_threads(inputs.threads)
     adapter = inputs.path("adapter") if "adapter" in inputs.roles else None
     loaded = load_model(inputs.roles["model"].kind, inputs.path("model"), adapter=adapter)
+    asker = asker_of(inputs)
     rows = load(config.data, "held-out")[: config.max_examples]
-    found = _losses(config, loaded, rows, say)
-    found = _choices(config, loaded, found, say)
-    found = _speed(config, loaded, rows, found, say)
+    found = _losses(config, loaded, asker, rows, say)
+    found = _choices(config, loaded, asker, found, say)
+    found = _speed(config, loaded, asker, rows, found, say)
+    found = written_answers(config, loaded, asker, rows, found, say)
     notes = [*found.notes, *_notes(inputs)]
     cost = (
         Metric(name="peak_memory", value=peak_memory_gib(), unit="GiB", higher_is_better=False),
@@ -50,9 +56,9 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
     write_durably(out / FILE, found.model_dump_json(indent=2).encode() + b"\n")
 
 
-def _losses(config: Config, loaded: Loaded, rows: Sequence[Row], say: Say) -> Evaluation:
+def _losses(config: Config, loaded: Loaded, asker: Asker, rows: Sequence[Row], say: Say) -> Evaluation:
     """Loss and perplexity of the answers. A row cut into several sequences counts as one example."""
-    sequences = encode(rows, loaded.tokenizer, config.seq_len)
+    sequences = _encoded(config, loaded, asker, rows)
     total = len(sequences)
     losses = answer_losses(loaded.model, sequences, lambda done: say.progress(done, total, "examples", "held-out loss"))
     sums: dict[int, float] = dict.fromkeys((s.row for s in sequences), 0.0)
@@ -73,7 +79,14 @@ def _losses(config: Config, loaded: Loaded, rows: Sequence[Row], say: Say) -> Ev
     )
 
 
-def _choices(config: Config, loaded: Loaded, found: Evaluation, say: Say) -> Evaluation:
+def _encoded(config: Config, loaded: Loaded, asker: Asker, rows: Sequence[Row]) -> list[Encoded]:
+    """Through a prompt the room is what the model reads, so that what it puts before an answer cuts nothing off."""
+    if asker.is_plain:
+        return encode(rows, loaded.tokenizer, config.seq_len)
+    return encode_asked(rows, asker, loaded.tokenizer, room(loaded.model))
+
+
+def _choices(config: Config, loaded: Loaded, asker: Asker, found: Evaluation, say: Say) -> Evaluation:
     questions = load_multiple_choice(config.data)[: config.multiple_choice] if config.multiple_choice else []
     if not questions:
         return found
@@ -83,6 +96,7 @@ def _choices(config: Config, loaded: Loaded, found: Evaluation, say: Say) -> Eva
         loaded.tokenizer,
         questions,
         lambda done: say.progress(done, total, "examples", "multiple choice"),
+        None if asker.is_plain else lambda rows: encode_asked(rows, asker, loaded.tokenizer, room(loaded.model)),
     )
     accuracy = Metric(name="accuracy", value=sum(right) / len(right), unit="share", higher_is_better=True)
     return found.model_copy(
@@ -93,12 +107,17 @@ def _choices(config: Config, loaded: Loaded, found: Evaluation, say: Say) -> Eva
     )
 
 
-def _speed(config: Config, loaded: Loaded, rows: Sequence[Row], found: Evaluation, say: Say) -> Evaluation:
+def _speed(
+    config: Config, loaded: Loaded, asker: Asker, rows: Sequence[Row], found: Evaluation, say: Say
+) -> Evaluation:
     if not config.generate_tokens:
         return found
     say.progress(0, None, "tokens", "generation")
     asked = [_question(row) for row in rows[:SAMPLES]]
-    answers = answer(loaded.model, loaded.tokenizer, asked, SAMPLE_TOKENS)
+    if asker.is_plain:
+        answers = answer(loaded.model, loaded.tokenizer, asked, SAMPLE_TOKENS)
+    else:
+        answers = [written.answer for written in Writer(loaded, asker).answer(asked, SAMPLE_TOKENS)]
     written = generation_rate(loaded.model, loaded.tokenizer, asked[0], config.generate_tokens)
     read = prefill_rate(loaded.model, loaded.tokenizer)
     rates = (

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from executors.datasets.render import encode
-from executors.datasets.rows import MultipleChoice, ask
+from executors.datasets.render import Encoded, encode
+from executors.datasets.rows import MultipleChoice, Row, ask
 from executors.metrics.answers import answer_losses
 
 LIMIT = 1024
@@ -18,11 +18,18 @@ LIMIT = 1024
 
 
 def score_choices(
-    model: Any, tokenizer: Any, questions: Sequence[MultipleChoice], after_batch: Callable[[int], None]
+    model: Any,
+    tokenizer: Any,
+    questions: Sequence[MultipleChoice],
+    after_batch: Callable[[int], None],
+    encoded: Callable[[Sequence[Row]], list[Encoded]] | None = None,
 ) -> list[float]:
-    """1.0 for each question answered rightly, else 0.0. A choice beyond `LIMIT` tokens counts as unlikely."""
+    """1.0 for each question answered rightly, else 0.0. A choice beyond `LIMIT` tokens counts as unlikely.
+
+    `encoded`: how rows become sequences, when not as they are.
+    """
     rows = [ask(question.question, choice) for question in questions for choice in question.choices]
-    sequences = encode(rows, tokenizer, LIMIT)
+    sequences = encode(rows, tokenizer, LIMIT) if encoded is None else encoded(rows)
     per_token = dict.fromkeys(range(len(rows)), float("inf"))
     for sequence, (loss, count) in zip(sequences, answer_losses(model, sequences, after_batch), strict=True):
         per_token[sequence.row] = loss / count

@@ -17,7 +17,7 @@ from advisor.domain.run import Evaluation
 from executors.artifact import read_manifest, verify, write_durably
 from executors.process.child import Outcome, run_worker
 from executors.process.journal import Journal
-from executors.process.layout import MEASURED, Layout
+from executors.process.layout import BESIDE, MEASURED, Layout
 from executors.process.lock import RunLock
 from executors.process.produce import read_evaluation
 from executors.process.request import Request, read_request
@@ -53,7 +53,9 @@ class Chain:
                 end = self._work(step)
             if end is None and step.produces in MEASURED:
                 end = self._measure(step, before)
-                before = read_evaluation(self._layout.evaluation(step)) or before
+                if step.produces not in BESIDE:
+                    # What stands beside the model left it as it was: the next step is judged against the model.
+                    before = read_evaluation(self._layout.evaluation(step)) or before
         return end or End()
 
     def _work(self, step: Step) -> End | None:

@@ -19,8 +19,14 @@ MEASURED = {
     ArtifactKind.SPARSE_LM,
     ArtifactKind.QUANTIZED_LM,
     ArtifactKind.GGUF,
+    ArtifactKind.INDEX,
+    ArtifactKind.PROMPT,
 }
 """Kinds of artifact that are evaluated."""
+BESIDE = frozenset({ArtifactKind.INDEX, ArtifactKind.PROMPT})
+"""Kinds that are measured together with the model they stand beside, under the name of their kind as role."""
+ASKED_WITH = ("model", "adapter", "index", "prompt")
+"""Roles of a step beside the model that its evaluation is given too."""
 BASELINE = "00-baseline"
 
 
@@ -66,6 +72,10 @@ class Layout:
         """What the worker is told that measures the baseline (None) or what a step left."""
         if step is None:
             roles = {"model": self._origin(BASE)}
+        elif step.produces in BESIDE:
+            beside = {role: origin for role, origin in step.inputs.items() if role in ASKED_WITH}
+            origins = {"model": BASE, **beside, step.produces.value: str(step.number)}
+            roles = {role: self._origin(origin) for role, origin in origins.items()}
         elif step.produces is ArtifactKind.ADAPTER:
             roles = {"model": self._origin(step.inputs.get("model", BASE)), "adapter": self._origin(str(step.number))}
         else:
