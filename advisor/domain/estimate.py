@@ -66,6 +66,9 @@ class EstimateRequest(Frozen):
     attention: Literal["flash", "sdpa", "eager"] = "flash"
     gpus: int = Field(default=1, ge=1)
     sharding: Literal["none", "ddp", "zero1", "zero2", "zero3", "fsdp"] = "none"
+    flat_units: bool = False
+    """FSDP1 whose units hold frozen and trained weights in one flat parameter (`use_orig_params=True`, one unit a
+    block): its gradient covers the frozen ones too."""
     count: Literal["allocated", "reserved", "nvml"] = "allocated"
 
 

@@ -35,6 +35,9 @@ def estimate(request: EstimateRequest) -> Estimate:
     if is_adapter:
         memory.assumptions.insert(0, "a quantized base cannot be trained: an adapter is trained over it")
     _count(memory, request)
+    if request.shape is None:
+        memory.less += sum(share * getattr(memory, term) for term, share in c.GUESSED_LESS.items())
+        memory.more += sum(share * getattr(memory, term) for term, share in c.GUESSED_MORE.items())
     return memory.answer()
 
 
@@ -64,6 +67,7 @@ def _count(memory: Breakdown, request: EstimateRequest) -> None:
     if request.count in ("reserved", "nvml"):
         dynamic = memory.activations + memory.logits + memory.gradients + memory.temporary
         memory.context += c.RESERVED_SLACK * dynamic
+        memory.more += (c.FRAGMENTATION - c.RESERVED_SLACK) * dynamic
     if request.count == "nvml":
         memory.context += c.CUDA_CONTEXT * c.GIB
         memory.assumptions.append("context holds the CUDA context and what the allocator keeps beyond the peak")

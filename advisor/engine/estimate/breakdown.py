@@ -15,11 +15,11 @@ UNCERTAINTY: dict[str, tuple[float, float]] = {
     "activations": (0.2, 0.25),
     "logits": (0.6, 0.15),
     "temporary": (0.5, 1.0),
-    "context": (0.5, 1.0),
+    "context": (0.5, 1.6),
 }
 """How much less and more each term may be, as a share of it: weights are exact but for padding and what a
 loader keeps; activations differ by implementation (fused kernels keep less, dropout more); a chunked loss saves most of
-the logits."""
+the logits; a CUDA context takes 0.25 to 1.3 GiB (`constants.CUDA_CONTEXT`)."""
 
 
 @dataclass

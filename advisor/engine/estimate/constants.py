@@ -89,6 +89,14 @@ CUDA_CONTEXT = 0.5
 RESERVED_SLACK = 0.03
 """Share of what is allocated and freed each step that the caching allocator holds beyond the peak: blocks are rounded
 to 2 MiB and cut from 20 MiB segments (`CUDACachingAllocator.cpp`), and lengths change from batch to batch."""
+GUESSED_LESS: dict[str, float] = {"activations": 0.4, "logits": 0.75}
+GUESSED_MORE: dict[str, float] = {"activations": 0.3, "logits": 1.0}
+"""Shares of a term by which a model may differ from the typical one of its size where only the size is known. Of the
+catalogue's models of one size some have a vocabulary of 32,000 and others of 256,000, where 128,000 are taken; gated
+feed-forwards of three and a half widths keep about 1.6 times what plain ones of four keep."""
+FRAGMENTATION = 0.15
+"""Share of what is allocated and freed that fragmentation takes on average where lengths change and segments cannot
+grow (GMLake 2401.08156, abstract: 15 % on average, up to 33 %): what the upper end allows for."""
 TORCH_RSS = 0.65
 """GiB of host memory of a process that imported torch, transformers and peft (0.38) and has read a model (0.27 beside
 the weights), measured here with CPU wheels."""

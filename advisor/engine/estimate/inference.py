@@ -39,13 +39,14 @@ def inference_peak(shape: ModelShape, request: EstimateRequest, method: Method) 
     memory.logits = float(request.micro_batch * shape.vocab * (sizes.compute + c.FP32))
     reserved = c.RESERVED_CACHE * request.micro_batch * kv_bytes_per_token(shape, sizes.compute)
     memory.more = max(0.0, reserved - cache) * share
-    if is_quantized(request.quant, method):
+    if is_quantized(request.quant, method) or shape.tied:
         memory.more += shape.vocab * shape.hidden * c.HALF
     memory.assumptions += [
         f"activations: {cache * share / c.GIB:.2f} GiB of keys and values for {tokens} tokens, the rest is one pass "
         "over the whole prompt",
         "logits of the last token only, as transformers computes them since 4.45",
-        f"the upper end holds a cache set aside for {c.RESERVED_CACHE} tokens, and of a quantized model a second head",
+        f"the upper end holds a cache set aside for {c.RESERVED_CACHE} tokens, and a second head: quantized "
+        "models keep one in 16 bits, loaders make one before they tie it to the embedding",
     ]
     if request.gpus > 1:
         memory.assumptions.append("layers are split evenly over the GPUs")

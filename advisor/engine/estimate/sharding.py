@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from advisor.domain.estimate import EstimateRequest
 from advisor.engine.estimate import constants as c
 from advisor.engine.estimate.weights import Weights
 
@@ -51,3 +52,15 @@ def communication_bytes(sharding: str, gpus: int, gradient_bytes: float) -> floa
 def gathered_bytes(weights: Weights, gpus: int) -> float:
     """Full weights on the GPU at once beside the shards."""
     return (c.GATHERED_LAYERS * weights.block + weights.root) * (1 - 1 / gpus)
+
+
+def flat_gradients(weight_bytes: float, block_bytes: float, request: EstimateRequest) -> float:
+    """Gradients of frozen weights that share a flat parameter with trained ones (FSDP1, `use_orig_params=True`).
+
+    Autograd fills the gradient of the whole flat parameter. Between micro batches FSDP does not reduce
+    (`no_sync`: "accumulate the full model gradients instead of gradient shards", torch FSDP documentation), so all of
+    them stay whole; without accumulation they are sharded one block after the other.
+    """
+    if request.accumulation > 1:
+        return weight_bytes
+    return weight_bytes / request.gpus + block_bytes

@@ -20,7 +20,7 @@ from advisor.engine.estimate.methods import Method
 from advisor.engine.estimate.optimizers import optimizer_of
 from advisor.engine.estimate.precision import Sizes, is_quantized, sizes_of
 from advisor.engine.estimate.shapes import Linear
-from advisor.engine.estimate.sharding import communication_bytes, gathered_bytes, shares_of
+from advisor.engine.estimate.sharding import communication_bytes, flat_gradients, gathered_bytes, shares_of
 from advisor.engine.estimate.weights import plain_bytes, weights_of
 
 
@@ -68,14 +68,17 @@ def training_peak(shape: ModelShape, request: EstimateRequest, method: Method) -
     copies = 1 + method.trained_copies
     memory.optimizer = trained.states * shares.states * copies
     gradients = trained.gradients * shares.gradients * copies
+    if method.trains == "adapter" and request.sharding == "fsdp":
+        flat = flat_gradients(weights.total, weights.block, request)
+        gradients += flat if request.flat_units else 0.0
+        is_upper_end = not request.flat_units and not weights.dequantized  # packed weights take no gradient
+        memory.more += flat if is_upper_end else 0.0
     memory.weights += _autocast_copies(shape, sizes, method) if not shares.gathers else 0.0
     memory.temporary = c.BLAS_WORKSPACE + weights.dequantized
     memory.temporary += communication_bytes(request.sharding, request.gpus, trained.gradients)
     if shares.gathers:
         memory.temporary += gathered_bytes(weights, request.gpus)
     _add_step(memory, shape, request, method, sizes, gradients, shares.keeps_gradients)
-    if method.trains == "adapter" and shares.gathers:
-        memory.more += weights.total * (1 - shares.weights)
     memory.assumptions += _notes(shape, request, method, sizes)
     return memory
 
@@ -125,7 +128,8 @@ def _add_step(
     """Activations, logits and gradients at whichever moment of the step is the largest."""
     moment = _moment(shape, request, method, sizes)
     memory.activations, memory.logits, memory.gradients = moment.early_activations, moment.early_logits, gradients
-    memory.less, memory.more = moment.adapter_inputs / 2, moment.adapter_inputs + moment.packed_inputs
+    memory.less += moment.adapter_inputs / 2
+    memory.more += moment.adapter_inputs + moment.packed_inputs
     if keeps_gradients or request.accumulation > 1 or method.trains == "adapter":
         return
     head = min(gradients, gradients * shapes.embedding_params(shape) / shapes.count_params(shape))
@@ -204,7 +208,12 @@ def _notes(shape: ModelShape, request: EstimateRequest, method: Method, sizes: S
     if request.sharding == "none" and request.gpus > 1:
         notes.append("gpus without sharding: every GPU holds the whole model")
     if request.sharding == "fsdp" and method.trains == "adapter":
-        notes.append("frozen weights are resharded after use; FSDP1 may keep them gathered: one model more")
+        notes.append(
+            "frozen and trained weights in one flat parameter (FSDP1): gradients of both, whole while accumulating"
+            if request.flat_units
+            else "frozen weights have no gradients (FSDP2, or units that hold adapters alone); flat_units: true counts "
+            "FSDP1 with both in one unit, which the upper end allows for"
+        )
     if shape.params is not None and shape.name.startswith("about "):
         notes.append(f"dimensions are typical of {shape.name} models: name the model for exact ones")
     return notes

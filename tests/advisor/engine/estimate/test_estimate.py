@@ -124,6 +124,26 @@ def test_sharding_divides_and_gathers() -> None:
     assert zero1.terms.optimizer == pytest.approx(alone.terms.optimizer / 8)
 
 
+def test_flat_units_hold_gradients_of_frozen_weights() -> None:
+    """FSDP1 with frozen and trained weights in one flat parameter: whole gradients of both while it accumulates."""
+    shared: dict[str, Any] = {"method": "lora", "gpus": 2, "sharding": "fsdp", "gradient_checkpointing": True}
+    apart = peak(**shared, accumulation=16)
+    flat = peak(**shared, accumulation=16, flat_units=True)
+    weights = 2 * PARAMS / c.GIB
+    assert flat.terms.gradients - apart.terms.gradients == pytest.approx(weights, rel=0.01)
+    assert peak(**shared, flat_units=True).terms.gradients < 0.6 * weights
+    assert apart.peak_gib.high > flat.peak_gib.expected - 0.5
+
+
+def test_a_size_alone_has_a_wider_range() -> None:
+    """Dimensions that were guessed from a size leave activations and logits more open than those of a named model."""
+    asked = {"method": "lora", "seq_len": 2048}
+    named = peak(**asked).peak_gib
+    sized = estimate(EstimateRequest.model_validate({**asked, "model": {"params_b": 8.03}})).peak_gib
+    assert sized.expected == pytest.approx(named.expected, rel=0.5)
+    assert (sized.high - sized.low) / sized.expected > 1.5 * (named.high - named.low) / named.expected
+
+
 def test_deepspeed_keeps_masters() -> None:
     """ZeRO-3 over eight GPUs holds sixteen bytes per parameter divided by eight, with 16-bit weights."""
     found = peak(method="full", precision="bf16", gpus=8, sharding="zero3", seq_len=1).terms
