@@ -24,6 +24,33 @@ Origin = Annotated[
 ]
 
 
+class Place(Frozen):
+    """Where further data stands: a file, a folder, or `builtin:stdlib`."""
+
+    path: str
+
+
+class Recipe(Frozen):
+    """What examples are made of the rows that are read, both to learn from and to measure with."""
+
+    name: Literal["closed-book", "rag-aware", "raft", "dated", "target-language", "both-languages"]
+    """closed-book: questions without their passages; rag-aware: with the passage that answers; raft: with distractors
+    too; dated: the date before each text, or in the system prompt; target-language: the translations of pairs as text;
+    both-languages: both sides of pairs."""
+    passages: Place | None = None
+    """Where passages are looked up for questions that bring none."""
+    distractors: int = Field(default=3, ge=0, le=50)
+    without_oracle: float = Field(default=0.2, ge=0, lt=1)
+    """Share of the examples to learn from that lack the passage that answers."""
+    passage_characters: int = Field(default=400, ge=40, le=100_000)
+    language: str | None = None
+    """The language to learn, by its code in the pairs; None: the second of each pair."""
+    source_share: float = Field(default=0.3, ge=0, lt=1)
+    """Share of texts in the other language among those to learn from, so that it is not forgotten."""
+    date: str | None = None
+    """The date of texts that carry none, and the cutoff that system prompts name."""
+
+
 class DataSpec(Frozen):
     """Which data a step reads, and how much of it."""
 
@@ -33,6 +60,10 @@ class DataSpec(Frozen):
     max_examples: int | None = None
     held_out: float = Field(default=0.1, gt=0, lt=1)
     """Share kept for evaluation when the data has no split of its own."""
+    recipe: Recipe | None = None
+    """None: rows are learnt as they stand."""
+    bad_rows: Literal["fail", "skip"] = "fail"
+    """What happens when rows cannot be used: `skip` goes on without them and says which."""
 
 
 class ArtifactRef(Frozen):

@@ -14,17 +14,19 @@ from typing import Any
 
 from advisor.domain.errors import AdvisorError, ExitCode
 from advisor.domain.plan import DataSpec
-from executors.datasets.rows import Row, hashed
+from executors.datasets.rows import Record, hashed
 from executors.datasets.shapes import BadRecord, to_row
 
 SHOWN = 5
 HELD_OUT_NAMES = ("held-out", "held_out", "test", "validation", "valid", "val", "eval", "dev")
 TEXT_SUFFIXES = (".txt", ".md", ".rst")
 MAX_FIELD = 2**24
+MANIFEST = "manifest.json"
+"""Says what a data set made here consists of; it is no data itself."""
 _Place = tuple[str, Any]
 
 
-def load_file(spec: DataSpec, is_held_out: bool) -> list[Row]:
+def load_file(spec: DataSpec, is_held_out: bool) -> list[Record]:
     """All rows of one side of the split, in a random order that depends on their contents alone.
 
     Raises AdvisorError (exit 2) for a missing file, bad rows, or data too small to split.
@@ -32,7 +34,13 @@ def load_file(spec: DataSpec, is_held_out: bool) -> list[Row]:
     path = Path(spec.path).expanduser()
     train, held_out = _files(path)
     has_split = bool(held_out)
-    rows = _read(held_out if is_held_out and has_split else train)
+    rows, bad = _read(held_out if is_held_out and has_split else train)
+    if bad and (spec.bad_rows == "fail" or not rows):
+        raise AdvisorError(
+            f"{len(bad)} of {len(bad) + len(rows)} rows cannot be used",
+            why=first_of(bad),
+            hint="repair or remove these rows, or go on without them with --bad-rows skip",
+        )
     if not rows:
         raise AdvisorError(f"{path} has no rows", hint="give a file with at least two rows")
     rows = rows if has_split else _side(rows, spec, is_held_out)
@@ -42,7 +50,7 @@ def load_file(spec: DataSpec, is_held_out: bool) -> list[Row]:
 def _files(path: Path) -> tuple[list[Path], list[Path]]:
     """The files to train on and those the data set itself keeps for measuring."""
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+        files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".") and p.name != MANIFEST)
         _refuse_links_out(path, files)
         held_out = [p for p in files if p.stem.lower().split("-0")[0] in HELD_OUT_NAMES]
         return [p for p in files if p not in held_out], held_out
@@ -65,7 +73,7 @@ def _refuse_links_out(folder: Path, files: list[Path]) -> None:
             )
 
 
-def _side(rows: list[Row], spec: DataSpec, is_held_out: bool) -> list[Row]:
+def _side(rows: list[Record], spec: DataSpec, is_held_out: bool) -> list[Record]:
     """The rows of one side: by the hash of what they ask, so that repeated questions stay together."""
     scores = {row.key: hashed(f"split:{row.key}") / 2**64 for row in rows}
     if len(scores) < 2:
@@ -80,8 +88,21 @@ def _side(rows: list[Row], spec: DataSpec, is_held_out: bool) -> list[Row]:
     return [row for row in rows if (row.key in kept) == is_held_out]
 
 
-def _read(files: list[Path]) -> list[Row]:
-    rows: list[Row] = []
+def bad_rows(spec: DataSpec) -> list[str]:
+    """`file:line: reason` of every row that cannot be used, on both sides. Raises AdvisorError for unreadable files."""
+    train, held_out = _files(Path(spec.path).expanduser())
+    return _read([*train, *held_out])[1]
+
+
+def first_of(bad: list[str]) -> str:
+    """The first bad rows, and how many more there are."""
+    more = [f"and {len(bad) - SHOWN} more"] if len(bad) > SHOWN else []
+    return "\n       ".join([*bad[:SHOWN], *more])
+
+
+def _read(files: list[Path]) -> tuple[list[Record], list[str]]:
+    """The rows of some files, and `file:line: reason` for each that cannot be used."""
+    rows: list[Record] = []
     bad: list[str] = []
     for file in files:
         for place, record in _records(file):
@@ -91,14 +112,7 @@ def _read(files: list[Path]) -> list[Row]:
                 rows.append(to_row(record))
             except BadRecord as error:
                 bad.append(f"{place}: {error}")
-    if bad:
-        more = [f"and {len(bad) - SHOWN} more"] if len(bad) > SHOWN else []
-        raise AdvisorError(
-            f"{len(bad)} of {len(bad) + len(rows)} rows cannot be used",
-            why="\n       ".join([*bad[:SHOWN], *more]),
-            hint="repair or remove these rows",
-        )
-    return rows
+    return rows, bad
 
 
 def _records(file: Path) -> Iterator[_Place]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from advisor.domain.errors import AdvisorError
 from executors.datasets.rows import Conversation, Message, Row, Text
+from executors.datasets.tool_render import turns_of
 
 IGNORED = -100
 """Label of a token that is neither learnt nor measured."""
@@ -63,11 +64,12 @@ def encode(rows: Sequence[Row], tokenizer: Any, seq_len: int) -> list[Encoded]:
     return kept
 
 
-def render_prompt(messages: Sequence[Message], tokenizer: Any) -> str:
-    """The messages as the model sees them, up to where its answer begins."""
+def render_prompt(messages: Sequence[Message], tokenizer: Any, tools: str = "") -> str:
+    """The messages as the model sees them, up to where its answer begins. `tools`: schemas, a JSON list."""
+    turns, schemas = turns_of(messages, tools, tokenizer.chat_template)
     if tokenizer.chat_template is None:
-        return "".join(f"{message.content}\n\n" for message in messages)
-    return _template(tokenizer, messages, add_generation_prompt=True)
+        return "".join(f"{turn['content']}\n\n" for turn in turns)
+    return _template(tokenizer, turns, schemas, add_generation_prompt=True)
 
 
 def _render(row: Row, tokenizer: Any) -> tuple[str, list[tuple[int, int]]]:
@@ -75,25 +77,27 @@ def _render(row: Row, tokenizer: Any) -> tuple[str, list[tuple[int, int]]]:
     if isinstance(row, Text):
         return row.text, []
     messages = row.messages if isinstance(row, Conversation) else (*row.prompt, Message("assistant", row.chosen))
+    tools = row.tools if isinstance(row, Conversation) else ""
+    turns, schemas = turns_of(messages, tools, tokenizer.chat_template)
     if tokenizer.chat_template is None:
-        return _plain(messages, tokenizer)
-    text = _template(tokenizer, messages)
+        return _plain(turns, tokenizer)
+    text = _template(tokenizer, turns, schemas)
     answers = []
-    for number, message in enumerate(messages):
-        if message.role == "assistant":
-            start = _shared(render_prompt(messages[:number], tokenizer), text)
-            end = _shared(_template(tokenizer, messages[: number + 1]), text)
+    for number, turn in enumerate(turns):
+        if turn["role"] == "assistant":
+            start = _shared(_template(tokenizer, turns[:number], schemas, add_generation_prompt=True), text)
+            end = _shared(_template(tokenizer, turns[: number + 1], schemas), text)
             answers.append((start, _answer_end(text, start, end, tokenizer)))
     return text, answers
 
 
-def _plain(messages: Sequence[Message], tokenizer: Any) -> tuple[str, list[tuple[int, int]]]:
+def _plain(turns: Sequence[dict[str, Any]], tokenizer: Any) -> tuple[str, list[tuple[int, int]]]:
     """For a model without a chat template: turns apart by empty lines, answers ended by the end-of-text token."""
     text, answers = "", []
-    for message in messages:
+    for turn in turns:
         start = len(text)
-        text += message.content
-        if message.role == "assistant":
+        text += turn["content"]
+        if turn["role"] == "assistant":
             text += tokenizer.eos_token or ""
             answers.append((start, len(text)))
         text += "\n\n"
@@ -113,15 +117,22 @@ def _shared(prefix: str, text: str) -> int:
     return next(i for i, (a, b) in enumerate(zip(prefix, text + "\0", strict=False)) if a != b)
 
 
-def _template(tokenizer: Any, messages: Sequence[Message], add_generation_prompt: bool = False) -> str:
+def _template(
+    tokenizer: Any,
+    turns: Sequence[dict[str, Any]],
+    schemas: list[dict[str, Any]] | None = None,
+    add_generation_prompt: bool = False,
+) -> str:
     """Rendered in the sandbox of transformers. Raises AdvisorError for a template that refuses the messages."""
     import jinja2
 
-    turns = [{"role": message.role, "content": message.content} for message in messages]
+    told = {"tools": schemas} if schemas else {}
     try:
-        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=add_generation_prompt)
+        text = tokenizer.apply_chat_template(
+            list(turns), tokenize=False, add_generation_prompt=add_generation_prompt, **told
+        )
     except jinja2.TemplateError as error:
-        roles = ", ".join(message.role for message in messages)
+        roles = ", ".join(turn["role"] for turn in turns)
         raise AdvisorError(
             "the model's chat template refuses these messages",
             why=f"roles {roles}: {str(error)[:200]}",

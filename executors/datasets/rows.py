@@ -11,6 +11,8 @@ class Message:
     role: str
     """system | user | assistant | tool"""
     content: str
+    calls: str = ""
+    """Calls of tools that the turn makes: a JSON list of objects with `name` and `arguments`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,10 @@ class Conversation:
     """Turns of which the assistant's are learnt and measured."""
 
     messages: tuple[Message, ...]
+    tools: str = ""
+    """Schemas of the tools at hand: a JSON list, as chat templates take them."""
+    passages: tuple[str, ...] = ()
+    """Passages that come with the question."""
 
     @property
     def key(self) -> str:
@@ -30,6 +36,7 @@ class Text:
     """A passage of which every token is learnt and measured."""
 
     text: str
+    date: str = ""
 
     @property
     def key(self) -> str:
@@ -50,6 +57,17 @@ class Preference:
 
 
 @dataclass(frozen=True, slots=True)
+class Parallel:
+    """One text in several languages: (language, text). It becomes another row before it is learnt."""
+
+    texts: tuple[tuple[str, str], ...]
+
+    @property
+    def key(self) -> str:
+        return self.texts[0][1]
+
+
+@dataclass(frozen=True, slots=True)
 class MultipleChoice:
     """A question with its possible answers; `answer` is the index of the right one."""
 
@@ -59,6 +77,8 @@ class MultipleChoice:
 
 
 Row = Conversation | Text | Preference
+Record = Row | Parallel
+"""What is read, before a recipe or the plain way makes rows of it."""
 
 
 def ask(question: str, answer: str) -> Conversation:

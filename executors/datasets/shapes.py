@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from executors.datasets.rows import Conversation, Message, Preference, Row, Text, ask
+from executors.datasets.languages import is_code
+from executors.datasets.rows import Conversation, Message, Parallel, Preference, Record, Text, ask
+from executors.datasets.tool_shapes import BadTools, read_calls, read_tools
 
 ROLES = {
     "system": "system",
@@ -18,68 +21,107 @@ ROLES = {
     "function": "tool",
 }
 """The names that turns go by, and the role each means."""
-SHAPES = "messages, conversations, instruction/output, prompt/completion, question/answer, chosen/rejected, text"
+SHAPES = (
+    "messages, conversations, instruction/output, prompt/completion, question/answer, chosen/rejected, translation, "
+    "source/target, text"
+)
+PAIRS = (("prompt", "completion"), ("question", "answer"), ("prompt", "response"))
+CONTEXTS = ("context", "contexts", "passages", "documents")
 
 
 class BadRecord(ValueError):
     """Why a record cannot be used."""
 
 
-def to_row(record: Any) -> Row:
+def to_row(record: Any) -> Record:
     """The row a record stands for. Raises BadRecord with the reason when it stands for none."""
     if isinstance(record, str):
         return Text(_text(record, "text"))
     if not isinstance(record, Mapping):
         raise BadRecord(f"is a {type(record).__name__}, not an object")
-    keys = {key for key, value in record.items() if value is not None}
+    keys = {str(key) for key, value in record.items() if value is not None}
     if {"chosen", "rejected"} <= keys:
         return _preference(record)
     for key in ("messages", "conversations"):
         if key in keys:
-            return _conversation(record[key], key)
+            return _conversation(record[key], key, record)
     if {"instruction", "output"} <= keys:
         extra = record.get("input")
         question = _text(record["instruction"], "instruction")
         question += f"\n\n{extra}" if isinstance(extra, str) and extra.strip() else ""
-        return ask(question, _text(record["output"], "output"))
-    for first, then in (("prompt", "completion"), ("question", "answer"), ("prompt", "response")):
+        return _with_passages(ask(question, _text(record["output"], "output")), record)
+    for first, then in PAIRS:
         if {first, then} <= keys:
-            return _pair(record[first], record[then], first, then)
+            return _pair(record, first, then)
+    return _plain(record, keys)
+
+
+def _plain(record: Mapping[str, Any], keys: set[str]) -> Record:
+    """A text, or one text in several languages."""
     if "text" in keys:
-        return Text(_text(record["text"], "text"))
-    names = ", ".join(sorted(str(key) for key in keys)[:6]) or "none"
+        date = record.get("date")
+        return Text(_text(record["text"], "text"), _text(date, "date") if date is not None else "")
+    pairs = record.get("translation") if "translation" in keys else record
+    if isinstance(pairs, Mapping):
+        columns = ("source", "target") if {"source", "target"} <= keys else [key for key in pairs if is_code(key)]
+        if len(columns) > 1:
+            return Parallel(tuple((str(key), _text(pairs[key], str(key))) for key in columns))
+    names = ", ".join(sorted(keys)[:6]) or "none"
     raise BadRecord(f"has the keys {names}; expected one of: {SHAPES}")
 
 
-def _pair(prompt: Any, completion: Any, first: str, then: str) -> Row:
+def _pair(record: Mapping[str, Any], first: str, then: str) -> Conversation:
+    prompt, completion = record[first], record[then]
     if isinstance(prompt, list) and isinstance(completion, list):
-        return _conversation([*prompt, *completion], first)
-    return ask(_text(prompt, first), _text(completion, then))
+        return _conversation([*prompt, *completion], first, record)
+    return _with_passages(ask(_text(prompt, first), _text(completion, then)), record)
 
 
-def _conversation(turns: Any, key: str) -> Conversation:
+def _with_passages(row: Conversation, record: Mapping[str, Any]) -> Conversation:
+    """The row with the passages that its record brings under one of the usual names."""
+    for name in CONTEXTS:
+        found = record.get(name)
+        if found is not None:
+            listed = found if isinstance(found, list) else [found]
+            return Conversation(row.messages, row.tools, tuple(_text(text, name) for text in listed))
+    return row
+
+
+def _conversation(turns: Any, key: str, record: Mapping[str, Any]) -> Conversation:
     messages = _messages(turns, key)
     if not any(message.role == "assistant" for message in messages):
         raise BadRecord(f"{key!r} has no turn of the assistant, so there is nothing to learn")
     if messages[0].role == "assistant":
         raise BadRecord(f"{key!r} begins with the assistant")
-    return Conversation(messages)
+    tools = record.get("tools", record.get("functions"))
+    try:
+        schemas = "" if not tools else json.dumps(read_tools(tools), ensure_ascii=False)
+    except BadTools as error:
+        raise BadRecord(str(error)) from None
+    return _with_passages(Conversation(messages, schemas), record)
 
 
 def _messages(turns: Any, key: str) -> tuple[Message, ...]:
     if not isinstance(turns, list) or not turns:
         raise BadRecord(f"{key!r} is not a list of turns")
-    messages = []
-    for number, turn in enumerate(turns, start=1):
-        if not isinstance(turn, Mapping):
-            raise BadRecord(f"turn {number} of {key!r} is not an object")
-        said = turn.get("role", turn.get("from"))
-        role = ROLES.get(said) if isinstance(said, str) else None
-        if role is None:
-            raise BadRecord(f"turn {number} of {key!r} has the role {said!r}; known are {', '.join(ROLES)}")
-        content = turn.get("content", turn.get("value"))
-        messages.append(Message(role, _text(content, f"content of turn {number}")))
-    return tuple(messages)
+    return tuple(_message(turn, number, key) for number, turn in enumerate(turns, start=1))
+
+
+def _message(turn: Any, number: int, key: str) -> Message:
+    if not isinstance(turn, Mapping):
+        raise BadRecord(f"turn {number} of {key!r} is not an object")
+    said = turn.get("role", turn.get("from"))
+    role = ROLES.get(said) if isinstance(said, str) else None
+    if role is None:
+        raise BadRecord(f"turn {number} of {key!r} has the role {said!r}; known are {', '.join(ROLES)}")
+    content, calls = turn.get("content", turn.get("value")), turn.get("tool_calls")
+    if not calls:
+        return Message(role, _text(content, f"content of turn {number}"))
+    try:
+        made = json.dumps(read_calls(calls), ensure_ascii=False)
+    except BadTools as error:
+        raise BadRecord(f"turn {number} of {key!r}: {error}") from None
+    return Message(role, _text(content, f"content of turn {number}") if content else "", made)
 
 
 def _preference(record: Mapping[str, Any]) -> Preference:

@@ -1,7 +1,7 @@
 """`builtin:stdlib`: data made on the spot from the running Python's own standard library.
 
-Signatures and docstrings become instructions, question/answer pairs, texts, documents, preferences, tool calls and a
-multiple-choice test. Nothing is downloaded and no file ships. The same Python gives the same rows in the same order.
+Signatures and docstrings become instructions, question/answer pairs, texts, documents, preferences, tool calls, the
+same sentences in two languages, and a multiple-choice test. Nothing is downloaded and no file ships. The same Python gives the same rows in the same order.
 """
 
 from __future__ import annotations
@@ -9,27 +9,32 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 
 from advisor.domain.errors import AdvisorError
 from advisor.domain.words import DataKind
-from executors.datasets.rows import Conversation, Message, MultipleChoice, Preference, Row, Text, ask, hashed
+from executors.datasets.rows import Conversation, Message, MultipleChoice, Preference, Record, Row, Text, ask, hashed
+from executors.datasets.stdlib_german import both
 from executors.datasets.stdlib_items import Item, items
 
 NAME = "builtin:stdlib"
 CHOICES = 4
+NO_CALL = 6
+"""One request for tools in so many wants no call."""
 CHOICE_CHARACTERS = 120
 _PARAMETER = re.compile(r"[A-Za-z_]\w*$")
 
 
-def load(kind: DataKind, is_held_out: bool) -> list[Row]:
+def load(kind: DataKind, is_held_out: bool) -> Sequence[Record]:
     """The rows of one kind on one side of the split. Raises AdvisorError for a kind it does not have."""
-    makers = {
+    makers: dict[DataKind, Callable[[list[Item]], Sequence[Record]]] = {
         DataKind.INSTRUCTIONS: _instructions,
         DataKind.QA_PAIRS: _qa_pairs,
         DataKind.TEXT: _texts,
         DataKind.DOCUMENTS: _documents,
         DataKind.PREFERENCES: _preferences,
         DataKind.TOOL_CALLS: _tool_calls,
+        DataKind.PARALLEL: _parallel,
     }
     if kind not in makers:
         raise AdvisorError(f"{NAME} has no data of kind {kind}", hint=f"it has {', '.join(makers)}")
@@ -88,29 +93,33 @@ def _preferences(chosen: list[Item]) -> list[Row]:
 
 
 def _tool_calls(chosen: list[Item]) -> list[Row]:
-    """A function offered as a tool, a request, and the call as JSON."""
+    """Two functions offered as tools, a request, and the call; one request in `NO_CALL` only asks what one does."""
+    callable_ = [item for item in chosen if item.kind == "function" and _parameters(item)]
     rows: list[Row] = []
-    for item in chosen:
+    for item, other in zip(callable_, callable_[1:] + callable_[:1], strict=True):
         names = _parameters(item)
-        if item.kind != "function" or not names:
-            continue
-        properties = {name: {"type": "string"} for name in names}
-        tool = {
-            "name": item.name,
-            "description": item.summary,
-            "parameters": {"type": "object", "properties": properties},
-        }
-        values = {name: f"{name}-{hashed(item.name + name) % 100}" for name in names}
-        wish = ", ".join(f"{name} set to {value}" for name, value in values.items())
-        call = json.dumps({"name": item.name, "arguments": values})
-        system = f"You may call this tool. Answer with the call as JSON and nothing else.\n{json.dumps(tool)}"
-        turns = (
-            Message("system", system),
-            Message("user", f"Call {item.name} with {wish}."),
-            Message("assistant", call),
-        )
-        rows.append(Conversation(turns))
+        offered = sorted((item, other), key=lambda one: hashed(f"{item.name}:{one.name}"))
+        tools = json.dumps([_tool(one) for one in offered], ensure_ascii=False)
+        if hashed(f"call:{item.name}") % NO_CALL == 0:
+            turns = (Message("user", _what(item)), Message("assistant", item.summary))
+        else:
+            values = {name: f"{name}-{hashed(item.name + name) % 100}" for name in names}
+            wish = ", ".join(f"{name} set to {value}" for name, value in values.items())
+            call = json.dumps([{"name": item.name, "arguments": values}])
+            turns = (Message("user", f"Call {item.name} with {wish}."), Message("assistant", "", call))
+        rows.append(Conversation(turns, tools))
     return rows
+
+
+def _tool(item: Item) -> dict[str, object]:
+    properties = {name: {"type": "string"} for name in _parameters(item)}
+    about = _first_sentence(item.summary)
+    parameters = {"type": "object", "properties": properties, "required": list(properties)}
+    return {"type": "function", "function": {"name": item.name, "description": about, "parameters": parameters}}
+
+
+def _parallel(chosen: list[Item]) -> list[Record]:
+    return [both(item, _parameters(item)) for item in chosen]
 
 
 def _parameters(item: Item) -> list[str]:

@@ -144,3 +144,18 @@ def test_links_that_lead_out_are_refused(tmp_path: Path) -> None:
     (blobs := tmp_path / "repo" / "blobs").mkdir()
     (snapshot / "train.jsonl").symlink_to(write(blobs, "0123", text))
     assert both(snapshot)
+
+
+def test_bad_rows_may_be_passed_over(tmp_path: Path) -> None:
+    """With `bad_rows: skip` the rows that can be used are read, and the others are listed with place and reason."""
+    from executors.datasets.files import bad_rows
+
+    file = tmp_path / "rows.jsonl"
+    good = [json.dumps({"prompt": f"q{n}", "completion": "a"}) for n in range(8)]
+    file.write_text("\n".join([*good[:4], "{broken", '{"prompt": "q"}', *good[4:]]))
+    spec = DataSpec(path=str(file), kind="instructions", bad_rows="skip")
+    assert len(load(spec, "train")) + len(load(spec, "held-out")) == 8
+    assert [line.split(": ")[0] for line in bad_rows(spec)] == [f"{file}:5", f"{file}:6"]
+    with pytest.raises(AdvisorError, match="2 of 10 rows") as caught:
+        load(spec.model_copy(update={"bad_rows": "fail"}), "train")
+    assert "--bad-rows skip" in caught.value.hint

@@ -18,7 +18,7 @@ from executors.datasets.rows import Conversation, Preference, Text
 from executors.datasets.stdlib_items import items
 from executors.datasets.stdlib_modules import MODULES
 
-KINDS = ("instructions", "qa-pairs", "text", "documents", "preferences", "tool-calls")
+KINDS = ("instructions", "qa-pairs", "text", "documents", "preferences", "tool-calls", "parallel")
 DIGEST = """
 import hashlib
 from advisor.domain.plan import DataSpec

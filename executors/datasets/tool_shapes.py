@@ -1,0 +1,62 @@
+"""Schemas of tools and calls of them, in the usual shapes, as one shape each. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+class BadTools(ValueError):
+    """Why schemas or calls cannot be used."""
+
+
+def read_tools(value: Any) -> list[dict[str, Any]]:
+    """Schemas as `{"type": "function", "function": {name, description, parameters}}`.
+
+    `value`: a list of these or of bare functions, or JSON of such a list. Raises BadTools.
+    """
+    listed = _parsed(value, "tools")
+    if not isinstance(listed, list):
+        raise BadTools("'tools' is not a list")
+    return [_tool(tool, number) for number, tool in enumerate(listed, start=1)]
+
+
+def _tool(tool: Any, number: int) -> dict[str, Any]:
+    inner = tool.get("function", tool) if isinstance(tool, Mapping) else None
+    if not isinstance(inner, Mapping) or not isinstance(inner.get("name"), str) or not inner["name"].strip():
+        raise BadTools(f"tool {number} has no name")
+    parameters = inner.get("parameters") or {"type": "object", "properties": {}}
+    if not isinstance(parameters, Mapping):
+        raise BadTools(f"the parameters of tool {number} are not an object")
+    function = {"name": inner["name"], "description": str(inner.get("description", "")), "parameters": dict(parameters)}
+    return {"type": "function", "function": function}
+
+
+def read_calls(value: Any) -> list[dict[str, Any]]:
+    """Calls as `{"name", "arguments": {...}}`. Raises BadTools for a call without a name or with other arguments."""
+    listed = _parsed(value, "tool_calls")
+    if not isinstance(listed, list):
+        raise BadTools("'tool_calls' is not a list")
+    return [read_call(call, f"call {number}") for number, call in enumerate(listed, start=1)]
+
+
+def read_call(call: Any, what: str = "the call") -> dict[str, Any]:
+    """One call, whose arguments may be an object or JSON of one. Raises BadTools."""
+    inner = call.get("function", call) if isinstance(call, Mapping) else None
+    if not isinstance(inner, Mapping) or not isinstance(inner.get("name"), str) or not inner["name"].strip():
+        raise BadTools(f"{what} has no name")
+    arguments = inner.get("arguments", inner.get("parameters", {}))
+    arguments = _parsed(arguments, f"arguments of {what}") if isinstance(arguments, str) else arguments
+    if not isinstance(arguments, Mapping):
+        raise BadTools(f"the arguments of {what} are not an object")
+    return {"name": inner["name"], "arguments": dict(arguments)}
+
+
+def _parsed(value: Any, name: str) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        raise BadTools(f"{name} is a text that is not JSON") from None
