@@ -1,7 +1,8 @@
 """`builtin:stdlib`: data made on the spot from the running Python's own standard library.
 
 Signatures and docstrings become instructions, question/answer pairs, texts, documents, preferences, tool calls, the
-same sentences in two languages, and a multiple-choice test. Nothing is downloaded and no file ships. The same Python gives the same rows in the same order.
+same sentences in two languages, and a multiple-choice test. Nothing is downloaded and no file ships. The same Python
+gives the same rows in the same order.
 """
 
 from __future__ import annotations
