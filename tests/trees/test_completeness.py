@@ -30,6 +30,7 @@ CELLS = [(first, then, verdict) for first, row in MATRIX["cells"].items() for th
 ON_TECHNIQUES = [("004", name, said) for name, said in TECHNIQUES_004.items()] + [
     (source, name, said) for source, entries in TECHNIQUES_OTHERS.items() for name, said in entries.items()
 ]
+IDS: dict[str, Any] = _items("ids.yaml")
 FROM_NO_SOURCE_DOCUMENT = {"kto", "grpo", "nvfp4", "mxfp4", "mxfp8"}
 MERGES = {"adapter-merge", "linear-merge", "slerp-merge", "ties-merge", "dare-merge"}
 """The sources speak of merging as a family and name no method of it."""
@@ -98,6 +99,42 @@ def test_matrix_cell_is_verbatim(knowledge: Knowledge, first: str, then: str, ve
     """Every cell of the source's matrix stands in the profile that keeps it unchanged."""
     cells = [i for i in knowledge.profile("source-matrix").interactions if (i.first, i.then) == (first, then)]
     assert [str(cell.verdict) for cell in cells] == [verdict]
+
+
+@pytest.mark.parametrize(("pair", "words"), MATRIX["asymmetries"].items(), ids=list(MATRIX["asymmetries"]))
+def test_asymmetry_keeps_its_reason(knowledge: Knowledge, pair: str, words: list[str]) -> None:
+    """The reasons that the source gives for its cells, asymmetries and anti-patterns stand in the cells."""
+    first, then = pair.split("-")
+    cell = next(i for i in knowledge.profile("source-matrix").interactions if (i.first, i.then) == (first, then))
+    assert [each for each in words if each.lower() not in cell.because.lower()] == []
+
+
+def test_every_fixed_id_exists(knowledge: Knowledge) -> None:
+    """Every technique id and family that files rely on is there, and the sources' combined pipelines are known."""
+    wanted = [name for names in IDS["techniques"].values() for name in names]
+    assert len(wanted) == len(set(wanted)) >= 80
+    assert set(wanted) <= {technique.id for technique in knowledge.techniques}
+    assert set(IDS["families"]) <= {str(technique.family) for technique in knowledge.techniques} | {"export"}
+    assert set(IDS["pipelines"]) <= {order.id for order in knowledge.orders}
+
+
+def test_every_ordered_pair_of_families_has_an_answer(knowledge: Knowledge) -> None:
+    """At least twelve families; each ordered pair of them, a family with itself included, is answered."""
+    answered = {(str(i.first), str(i.then)) for i in knowledge.profile("default").interactions}
+    families = {first for first, _ in answered}
+    assert len(families) >= 12
+    assert {(first, then) for first in families for then in families} == answered
+
+
+def test_verdicts_of_weight_have_evidence(knowledge: Knowledge) -> None:
+    """Every "bad" and "best" has evidence; where it is the source's word alone, the evidence says so."""
+    for profile in ("default", "source-matrix"):
+        for pair in knowledge.profile(profile).interactions:
+            if str(pair.verdict) not in ("bad", "best"):
+                continue
+            assert pair.evidence, f"{profile}: {pair.first} -> {pair.then}"
+            if all(str(each.kind) == "source" for each in pair.evidence):
+                assert {str(each.strength) for each in pair.evidence} == {"claim"}, f"{pair.first} -> {pair.then}"
 
 
 def test_golden_order_is_verbatim(knowledge: Knowledge) -> None:
