@@ -1,6 +1,6 @@
-"""Supervised fine-tuning: lora, qlora, dora or all weights, through TRL and PEFT.
+"""Supervised fine-tuning: adapters and soft prompts of every kind, or all weights, through TRL and PEFT.
 
-Trains on the assistant's turns of conversations, or on every token of texts. Gives an adapter (lora, qlora, dora) or
+Trains on the assistant's turns of conversations, or on every token of texts. Gives an adapter or
 a whole model (full). It merges nothing and measures only what steers the training; `merge` and `evaluate` do that.
 """
 

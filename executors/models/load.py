@@ -15,9 +15,7 @@ from advisor.domain.errors import AdvisorError
 from advisor.domain.words import ArtifactKind
 from executors.models.device import Precision, choose_device, choose_dtype
 from executors.tensors.folder import local_folder, open_model
-from executors.tensors.header import read_header
 
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
 HUB_FILES = ("*.json", "*.safetensors", "*.jinja", "tokenizer.model", "merges.txt", "vocab.txt")
 """What is taken of a repository on the hub: no code and no pickles."""
 
@@ -40,7 +38,7 @@ def load_model(
 ) -> Loaded:
     """Load a model of `kind` from a folder, a GGUF file, a `builtin:` id, or an id in the hub's local cache.
 
-    `adapter`: folder of a PEFT adapter put on top, unmerged. `quantization`: a `BitsAndBytesConfig` applied while
+    `adapter`: folder of an adapter put on top, unmerged. `quantization`: a `BitsAndBytesConfig` applied while
     loading. Raises AdvisorError for what is missing, damaged, unsafe, or does not fit together.
     """
     dtype = choose_dtype(precision)
@@ -58,7 +56,9 @@ def load_model(
     else:
         raise AdvisorError(f"{path} is a {kind}, which is not a model that can be loaded")
     if adapter is not None:
-        model = _with_adapter(model, Path(adapter))
+        from executors.adapters.store import load_adapter
+
+        model = load_adapter(model, Path(adapter))
         size += folder_bytes(Path(adapter))
     return Loaded(model.eval(), tokenizer, size)
 
@@ -135,16 +135,3 @@ def _from_folder(folder: Path, dtype: Any, quantization: Any) -> tuple[Any, Any]
             why=f"it knows {len(tokenizer)} tokens and the model {rows}",
         )
     return model, tokenizer
-
-
-def _with_adapter(model: Any, folder: Path) -> Any:
-    from peft import PeftModel
-
-    if not (folder / ADAPTER_WEIGHTS).is_file():
-        raise AdvisorError(f"{folder} holds no {ADAPTER_WEIGHTS}", hint="give the folder of a PEFT adapter")
-    read_header(folder / ADAPTER_WEIGHTS)
-    try:
-        return PeftModel.from_pretrained(model, str(folder), autocast_adapter_dtype=False, local_files_only=True)
-    except (RuntimeError, ValueError, KeyError, TypeError) as error:
-        why = str(error).splitlines()[0][:300]
-        raise AdvisorError(f"the adapter in {folder} does not fit this model", why=why) from None

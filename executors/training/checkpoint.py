@@ -60,7 +60,8 @@ def save(root: Path, step: int, trainer: Any, about: Manifest) -> Path:
     save_file(tensors, folder / OPTIMIZER)
     generators, positions = _random_state()
     save_file(generators, folder / RANDOMNESS)
-    state = {"optimizer": rest, "schedule": trainer.lr_scheduler.state_dict(), "random": positions}
+    state: dict[str, Any] = {"optimizer": rest, "schedule": trainer.lr_scheduler.state_dict(), "random": positions}
+    state["history"] = trainer.reporter.history
     (folder / STATE).write_text(json.dumps(state))
     trainer.state.save_to_json(str(folder / "trainer_state.json"))
     write_manifest(folder, about)
@@ -68,6 +69,12 @@ def save(root: Path, step: int, trainer: Any, about: Manifest) -> Path:
     for old in sorted(root.glob("step-" + "[0-9]" * 8), reverse=True)[KEPT:]:
         shutil.rmtree(old)
     return target
+
+
+def read_history(folder: Path) -> list[tuple[int, float]]:
+    """(step, cost) of the measurements on held-out data up to a checkpoint."""
+    found = json.loads((folder / STATE).read_text()).get("history", [])
+    return [(int(step), float(cost)) for step, cost in found]
 
 
 def restore_weights(folder: Path, model: Any) -> None:

@@ -17,10 +17,11 @@ from executors.training import checkpoint
 
 
 class VerifiedCheckpoints:
-    """Saving and resuming through `executors.training.checkpoint`. `root` and `about` are set after construction."""
+    """Saving and resuming through `executors.training.checkpoint`. The attributes are set after construction."""
 
     root: Path
     about: Manifest
+    reporter: Any
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         trainer: Any = self

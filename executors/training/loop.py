@@ -14,7 +14,8 @@ from typing import Any
 from advisor.domain.errors import AdvisorError, ExitCode, Severity
 from executors.artifact import Manifest
 from executors.protocol import Say, Stopped
-from executors.training.checkpoint import Found, find_newest
+from executors.training.best import restore_best, save_best
+from executors.training.checkpoint import Found, find_newest, read_history
 from executors.training.memory import RETRIES, is_out_of_memory, release, smaller
 from executors.training.reporter import Reporter
 
@@ -33,6 +34,8 @@ class Training:
     about: Manifest
     micro_batch: int
     accumulation: int
+    keep_best: bool = False
+    """End with the weights of the best measurement on held-out data."""
 
 
 def keep_threads(root: Path, threads: int | None) -> int:
@@ -64,6 +67,7 @@ def train(training: Training, say: Say) -> Any:
         else:
             if training.reporter.is_stopped:
                 raise Stopped(f"stopped after step {trainer.state.global_step}")
+            _end_with_best(training, trainer, say)
             return trainer
         # Outside the handler: the exception would keep the failed attempt's tensors alive.
         release()
@@ -89,9 +93,37 @@ def train(training: Training, say: Say) -> Any:
 def _attempt(training: Training, found: Found, micro_batch: int, accumulation: int) -> Any:
     """One training from the checkpoint that was found, or from the start; its trainer."""
     trainer = training.build(micro_batch, accumulation)
-    trainer.root, trainer.about = training.root, training.about
+    reporter = training.reporter
+    trainer.root, trainer.about, trainer.reporter = training.root, training.about, reporter
+    reporter.history = read_history(found.folder) if found.folder else []
+    if training.keep_best:
+        reporter.keep = lambda step: save_best(training.root, step, trainer, training.about)
+    if found.folder and reporter.is_over_early:
+        trainer.args.max_steps = found.step  # it had ended: nothing is left but to load it
     trainer.train(resume_from_checkpoint=str(found.folder) if found.folder else None)
     return trainer
+
+
+def _end_with_best(training: Training, trainer: Any, say: Say) -> None:
+    """Put the best weights back when they are not the last ones, and say what came of steering by held-out data."""
+    reporter, last = training.reporter, trainer.state.global_step
+    if reporter.is_over_early:
+        say.log(f"stopped early after step {last}: {reporter.patience} measurements brought no new best")
+    best = reporter.best_step
+    if best is None:
+        return
+    if training.keep_best and best != last:
+        trouble = restore_best(training.root, best, trainer)
+        if trouble:
+            text = f"the best weights, of step {best}, could not be put back; the last ones are kept"
+            say.diagnostic(Severity.WARNING, "best-lost", text, trouble)
+        else:
+            say.log(f"ended with the weights of step {best}, the best on held-out data")
+        say.metric("best_step", best if not trouble else last)
+    begun = dict(reporter.history).get(0)
+    if begun is not None and dict(reporter.history)[best] > begun:
+        text = "on held-out data the training made the model worse than it was"
+        say.diagnostic(Severity.WARNING, "worse-than-before", text, hint="lower learning_rate, or give more data")
 
 
 def _newest(training: Training, say: Say) -> Found:

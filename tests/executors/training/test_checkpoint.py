@@ -29,7 +29,11 @@ def make_trainer(steps: int = 3) -> Any:
         optimizer.step()
         schedule.step()
     return SimpleNamespace(
-        model=model, optimizer=optimizer, lr_scheduler=schedule, state=TrainerState(global_step=steps)
+        model=model,
+        optimizer=optimizer,
+        lr_scheduler=schedule,
+        state=TrainerState(global_step=steps),
+        reporter=SimpleNamespace(history=[(0, 2.0)]),
     )
 
 

@@ -12,7 +12,7 @@ from advisor.domain.errors import AdvisorError, ExitCode
 from executors.artifact import Manifest, publish, temporary, write_manifest
 from executors.protocol import Stopped
 from executors.training.loop import Training, train
-from executors.training.reporter import Reporter
+from executors.training.reporter import Measured, Reporter
 
 
 def make(root: Path, listener: Any, fits: int, about: Manifest | None = None) -> tuple[Training, list[tuple[int, int]]]:
@@ -26,9 +26,9 @@ def make(root: Path, listener: Any, fits: int, about: Manifest | None = None) ->
             if micro > fits:
                 raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
 
-        return SimpleNamespace(train=run, state=SimpleNamespace(global_step=5))
+        return SimpleNamespace(train=run, args=SimpleNamespace(), state=SimpleNamespace(global_step=5))
 
-    reporter = Reporter(listener, [1], lambda: 0.0, 0, 0)
+    reporter = Reporter(listener, [1], lambda: [Measured("held_out_loss", 0.0)], 0, 0)
     return Training(build, reporter, root, about or Manifest(), 8, 1), tried
 
 
