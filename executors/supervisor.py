@@ -21,6 +21,7 @@ from advisor.domain.plan import Plan
 from advisor.domain.run import Run
 from executors.artifact import sweep
 from executors.process.chain import Chain, End
+from executors.process.decisions import read_decisions
 from executors.process.journal import FILE as EVENTS
 from executors.process.journal import Journal
 from executors.process.layout import Layout
@@ -90,7 +91,9 @@ def supervise(
         try:
             _announce(journal, plan, before, changed)
             launcher.hear(ready=os.getpid())
-            end = _run(Chain(Layout(run_dir, plan, record, package), journal, stop, lock), journal)
+            end = _run(
+                Chain(Layout(run_dir, plan, record, package), journal, stop, lock, read_decisions(run_dir)), journal
+            )
         finally:
             journal.close()
         return end.exit_code

@@ -30,6 +30,7 @@ def make_plan(*configs: dict[str, Any], evaluation: dict[str, Any] | None = None
                 "family": "finetune" if is_first else "merge",
                 "executor": "count",
                 "max_regression": config.pop("gate", None),
+                "on_regression": config.pop("then", None),
                 "config": config,
                 "inputs": {"model": "base"} if is_first else {"model": "base", "adapter": "1"},
                 "produces": "adapter" if is_first else "causal-lm",

@@ -108,7 +108,7 @@ def finished_line(event: StepFinished, state: RunState) -> str:
     name = step_name(state, event.step)
     if event.status == "skipped":
         return f"{name}: {'measured' if event.phase == 'evaluate' else 'done'} before, and verified"
-    if event.status in ("failed", "stopped"):
+    if event.status in ("failed", "stopped", "rolled-back", "retried"):
         return f"{name}: {event.status}: {event.reason}"
     if event.phase == "evaluate":
         shown = [f"{key.replace('_', ' ')} {number(value)}" for key, value in list(event.metrics.items())[:4]]

@@ -24,7 +24,16 @@ if TYPE_CHECKING:
     from advisor.domain.plan import Plan, Step
     from advisor.domain.run import RunState, StepState
 
-_MARKS = {"pending": "○", "running": "▶", "evaluating": "◉", "done": "✓", "skipped": "✓", "failed": "✗", "stopped": "■"}
+_MARKS = {
+    "pending": "○",
+    "running": "▶",
+    "evaluating": "◉",
+    "done": "✓",
+    "skipped": "✓",
+    "failed": "✗",
+    "stopped": "■",
+    "rolled-back": "↩",
+}
 _STYLES = {"done": "green", "skipped": "green", "running": "bold", "evaluating": "bold", "failed": "bold red"}
 _PLOT_ROWS = 6
 _LOG_ROWS = 4

@@ -8,15 +8,18 @@ SUMMARY = "the executable plan of an answers file, exact and editable"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    from advisor.cli.gates import add_gates
     from advisor.cli.parser import add_hardware_overrides
 
     parser.add_argument("answers", help="answers file ('-': stdin)")
     parser.add_argument("--output", metavar="FILE", help="write the plan there")
+    add_gates(parser)
     parser.add_argument("--profile", default="default", choices=("default", "source-matrix"))
     add_hardware_overrides(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    from advisor.cli.gates import with_gates
     from advisor.cli.output import note, write
     from advisor.cli.top import overrides_of
     from advisor.domain.errors import ExitCode
@@ -27,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     if not advice.recommendation.feasible:
         note("nothing is feasible on this hardware: advisor --non-interactive ANSWERS says why")
         return int(ExitCode.NOTHING_FEASIBLE)
-    plan = plan_of(advice)
+    plan = with_gates(plan_of(advice), args)
     write(dump_yaml(plan), args.output)
     for line in plan.notes:
         note(f"note: {line}")

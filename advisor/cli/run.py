@@ -17,13 +17,19 @@ SUMMARY = "execute a plan or an answers file; it goes on when this terminal is c
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("plan", metavar="PLAN_OR_ANSWERS", help="a plan file or an answers file")
     parser.add_argument("--run-dir", metavar="DIR", help="the folder of the run; must be new or empty")
+    from advisor.cli.gates import add_gates
+
+    add_gates(parser)
     parser.add_argument("--dry-run", action="store_true", help="show steps, estimates and warnings; touch nothing")
     parser.add_argument("--json", action="store_true", help="the run's events as JSON lines on stdout")
     parser.add_argument("--detach", action="store_true", help="start the run, print its folder and return")
 
 
 def run(args: argparse.Namespace) -> int:
+    from advisor.cli.gates import with_gates
+
     plan, advice = _plan_of(args.plan)
+    plan = with_gates(plan, args)
     if args.dry_run:
         return _dry_run(plan, args.run_dir, args.json)
     return execute_plan(plan, args.run_dir, advice=advice, as_json=args.json, detach=args.detach)

@@ -13,7 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from advisor.domain.base import Lenient
 from advisor.domain.errors import AdvisorError, Severity
 
-EVENT_VERSION = "1.0"
+EVENT_VERSION = "1.1"
 
 Unit = Literal["tokens", "steps", "layers", "tensors", "documents", "examples", "rows", "bytes"]
 
@@ -40,6 +40,8 @@ class StepStarted(_Event):
     technique: str = ""
     phase: Literal["work", "evaluate"] = "work"
     pid: int | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Those that differ from the plan's, when the step is tried again with milder ones."""
 
 
 class StepProgress(_Event):
@@ -94,7 +96,8 @@ class ResourceSampled(_Event):
 class StepFinished(_Event):
     type: Literal["step.finished"] = "step.finished"
     phase: Literal["work", "evaluate"] = "work"
-    status: Literal["done", "skipped", "failed", "stopped"] = "done"
+    status: Literal["done", "skipped", "failed", "stopped", "rolled-back", "retried"] = "done"
+    """rolled-back: the chain goes on without it. retried: its gate refused it, and it is done again, milder."""
     seconds: float = 0.0
     peak_rss_gib: float | None = None
     peak_gpu_gib: float | None = None

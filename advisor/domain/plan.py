@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
 from advisor.domain.base import Frozen
 from advisor.domain.estimate import StepEstimate
-from advisor.domain.words import ArtifactKind, DataKind, Family
+from advisor.domain.words import MODELS_ALONE, ArtifactKind, DataKind, Family
 
 BASE = "base"
 """The origin of an input that is the plan's own model."""
@@ -51,6 +52,11 @@ class Recipe(Frozen):
     """The date of texts that carry none, and the cutoff that system prompts name."""
 
 
+OnRegression = Literal["stop", "roll-back", "retry-milder"]
+"""What happens to a step whose gate refuses it. stop: the run fails. roll-back: the chain goes on from what the step
+started from. retry-milder: the step is done again with settings that change less, and rolled back when none is left."""
+
+
 class DataSpec(Frozen):
     """Which data a step reads, and how much of it."""
 
@@ -90,7 +96,9 @@ class Step(Frozen):
     produces: ArtifactKind
     estimate: StepEstimate = StepEstimate.model_construct()
     max_regression: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    """The largest relative rise of held-out loss this step may cause; above it the chain stops."""
+    """The gate: the largest relative rise of held-out loss this step may cause."""
+    on_regression: OnRegression | None = None
+    """What happens above it; None: what the plan says."""
 
     @property
     def folder(self) -> str:
@@ -118,6 +126,10 @@ class Plan(Frozen):
     seed: int = Field(default=0, ge=0, lt=2**32)
     threads: int | None = Field(default=None, ge=1, le=1024)
     """CPU threads; None: all cores at the first start, then recorded and kept, since results depend on it."""
+    max_regression: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """The chain's gate: the largest relative rise of held-out loss from the baseline to the last model."""
+    on_regression: OnRegression = "stop"
+    """What happens to the last step when the chain's gate refuses it, and to a step that says nothing of its own."""
     notes: tuple[str, ...] = ()
     """Stack entries that are advice, not steps that can be executed here."""
 
@@ -139,6 +151,20 @@ class Plan(Frozen):
         if origin == BASE:
             return self.model
         return self.models[int(origin.removeprefix(MODELS))] if origin.startswith(MODELS) else None
+
+    def standing_in(self, role: str, origin: str, without: Collection[int]) -> str | None:
+        """Where an input comes from once the steps `without` are rolled back; None when nothing stands in for it.
+
+        In the place of a model stands the model that its step started from, and so on. An adapter, an index or a prompt
+        is replaced only by one that its step started from.
+        """
+        while self.given(origin) is None and int(origin) in without:
+            step = self.step(int(origin))
+            found = step.inputs.get("model", BASE) if step.produces in MODELS_ALONE else step.inputs.get(role)
+            if found is None:
+                return None
+            origin = found
+        return origin
 
     def step(self, number: int) -> Step:
         """The step of that number. Raises KeyError for an unknown one."""

@@ -26,7 +26,8 @@ from advisor.domain.event import (
 
 RunStatus = Literal["pending", "running", "done", "failed", "stopped", "interrupted"]
 """interrupted: no run.finished event and nobody holds the lock."""
-StepStatus = Literal["pending", "running", "evaluating", "done", "skipped", "failed", "stopped"]
+StepStatus = Literal["pending", "running", "evaluating", "done", "skipped", "failed", "stopped", "rolled-back"]
+"""rolled-back: done or not, the chain goes on without it."""
 
 SERIES_POINTS = 2000
 """Points kept of each series; older ones are thinned by dropping every second."""
@@ -73,6 +74,15 @@ class Artifact(Frozen):
     sha256: str = ""
 
 
+class Attempt(Frozen):
+    """A step as it was tried and refused by its gate."""
+
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Those that differ from the plan's."""
+    metrics: dict[str, Any] = Field(default_factory=dict)
+    reason: str = ""
+
+
 class StepState(Frozen):
     """Where one step stands."""
 
@@ -98,6 +108,10 @@ class StepState(Frozen):
     peak_rss_gib: float | None = None
     peak_gpu_gib: float | None = None
     disk_gib: float | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Those it was done with that differ from the plan's."""
+    attempts: tuple[Attempt, ...] = ()
+    """How it was tried before, and refused."""
     reason: str = ""
 
     @property
@@ -143,12 +157,7 @@ class RunState(Frozen):
             case RunStarted():
                 return state._run_started(event)
             case StepStarted():
-                status: StepStatus = "evaluating" if event.phase == "evaluate" else "running"
-                change = {"status": status, "technique": event.technique, **_UNBEGUN}
-                step = state._step(event.step)
-                if step.started is None:
-                    change["started"] = event.time
-                return state._with(event.step, **change).model_copy(update={"current": event.step})
+                return state._step_started(event)
             case StepProgress():
                 return state._progressed(event)
             case MetricReported():
@@ -203,6 +212,15 @@ class RunState(Frozen):
         }
         return self.model_copy(update=update)
 
+    def _step_started(self, event: StepStarted) -> RunState:
+        status: StepStatus = "evaluating" if event.phase == "evaluate" else "running"
+        change = {"status": status, "technique": event.technique, **_UNBEGUN}
+        if event.phase == "work":
+            change["settings"] = event.settings
+        if self._step(event.step).started is None:
+            change["started"] = event.time
+        return self._with(event.step, **change).model_copy(update={"current": event.step})
+
     def _progressed(self, event: StepProgress) -> RunState:
         step, change = self._step(event.step), event.model_dump(include={"done", "total", "unit", "what"})
         moved = step.model_copy(update=change)
@@ -235,6 +253,10 @@ class RunState(Frozen):
         change: dict[str, Any] = {"reason": event.reason}
         if event.phase == "evaluate":
             change["evaluation_seconds"] = step.evaluation_seconds + event.seconds
+            if event.status == "retried":
+                tried = Attempt(settings=step.settings, metrics=event.metrics, reason=event.reason)
+                known = tuple(attempt for attempt in step.attempts if attempt.settings != tried.settings)
+                return self._with(event.step, **change, attempts=(*known, tried), evaluation={}, status="pending")
             change["evaluation"] = event.metrics or step.evaluation
             change["status"] = "done" if event.status in ("done", "skipped") else event.status
         else:

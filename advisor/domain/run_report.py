@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from advisor.domain.base import Frozen
 from advisor.domain.errors import Diagnostic
 from advisor.domain.estimate import Range
-from advisor.domain.run import Artifact, Metric, RunStatus, StepStatus
+from advisor.domain.run import Artifact, Attempt, Metric, RunStatus, StepStatus
 
 
 class Comparison(Frozen):
@@ -55,6 +55,10 @@ class StepReport(Frozen):
     predictions: tuple[Prediction, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     samples: tuple[dict[str, str], ...] = ()
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Those it was done with that differ from the plan's."""
+    attempts: tuple[Attempt, ...] = ()
+    """How it was tried before, and refused by its gate."""
     reason: str = ""
 
 

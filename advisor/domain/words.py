@@ -70,6 +70,24 @@ class ArtifactKind(StrEnum):
     DATASET = "dataset"
 
 
+MEASURED = frozenset(
+    {
+        ArtifactKind.CAUSAL_LM,
+        ArtifactKind.ADAPTER,
+        ArtifactKind.SPARSE_LM,
+        ArtifactKind.QUANTIZED_LM,
+        ArtifactKind.GGUF,
+        ArtifactKind.INDEX,
+        ArtifactKind.PROMPT,
+    }
+)
+"""Kinds of artifact that are evaluated."""
+MODELS_ALONE = frozenset({ArtifactKind.CAUSAL_LM, ArtifactKind.SPARSE_LM, ArtifactKind.QUANTIZED_LM, ArtifactKind.GGUF})
+"""Kinds of artifact that are a whole model."""
+BESIDE = frozenset({ArtifactKind.INDEX, ArtifactKind.PROMPT})
+"""Those that are measured together with the model they stand beside, under the name of their kind as role."""
+
+
 class Goal(StrEnum):
     GROUND = "ground-knowledge"
     BEHAVIOR = "change-behavior"

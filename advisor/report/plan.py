@@ -17,8 +17,11 @@ def plan_blocks(plan: Plan) -> list[Block]:
         Paragraph(f"On {plan.model.path}; seed {plan.seed}, {threads}. Every model is measured on the held-out set."),
         Table(columns, rows, frozenset({4, 5, 6, 7})),
         Heading("Settings"),
-        Bullets(tuple(_settings(step) for step in plan.steps)),
+        Bullets(tuple(_settings(plan, step) for step in plan.steps)),
     ]
+    if plan.max_regression is not None:
+        text = f"its last step {_gate(plan.max_regression, plan.on_regression)} against the baseline"
+        blocks.append(Paragraph(f"The chain: {text}."))
     if plan.notes:
         blocks += [Heading("Beside the run"), Bullets(tuple(Bullet(note) for note in plan.notes))]
     return blocks
@@ -38,10 +41,16 @@ def _row(step: Step) -> tuple[str, ...]:
     )
 
 
-def _settings(step: Step) -> Bullet:
+def _settings(plan: Plan, step: Step) -> Bullet:
     known = ", ".join(f"{key}: {value}" for key, value in step.config.items()) or "its defaults"
-    gate = f"stops when held-out loss rises by more than {step.max_regression:.1%}" if step.max_regression else ""
+    gate = _gate(step.max_regression, step.on_regression or plan.on_regression)
     return Bullet(f"{step.number} {step.technique} ({step.executor}): {known}", (gate,) if gate else ())
+
+
+def _gate(limit: float | None, action: str) -> str:
+    """What the plan says of a rise of the held-out loss."""
+    word = {"stop": "stops", "roll-back": "is rolled back", "retry-milder": "is done again, milder,"}[action]
+    return f"{word} when held-out loss rises by more than {limit:.1%}" if limit is not None else ""
 
 
 def _origin(origin: str) -> str:

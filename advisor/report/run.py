@@ -16,6 +16,7 @@ from advisor.report.document import (
     to_markdown,
     to_text,
 )
+from advisor.report.gates import gate_blocks
 from advisor.report.units import duration, gib, number, percent, size
 
 _SHOWN = (
@@ -42,6 +43,7 @@ def run_blocks(report: RunReport) -> list[Block]:
     if any(step.metrics for step in report.steps):
         blocks += [Heading("Before and after"), before_after(report)]
         blocks += _changes(report)
+    blocks += gate_blocks(report)
     predictions = _prediction_rows(report)
     if predictions:
         columns = ("step", "quantity", "predicted", "measured", "error")
@@ -165,7 +167,8 @@ def _results(report: RunReport) -> Bullets:
 
 
 def _title(step: StepReport) -> str:
-    return f"{step.number} {step.technique}" if step.number else "baseline"
+    mark = " (rolled back)" if step.status == "rolled-back" else ""
+    return f"{step.number} {step.technique}{mark}" if step.number else "baseline"
 
 
 def _metric_title(name: str) -> str:

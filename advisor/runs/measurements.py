@@ -123,7 +123,7 @@ def _measurement(plan: Plan, step: Step, state: StepState | None, created: float
     basis = step.estimate.basis
     if state is None or state.status != "done" or basis is None or not machine or basis.machine != machine:
         return None
-    if basis.settings != settings_digest(step.config, plan.model.path):
+    if state.attempts or state.settings or basis.settings != settings_digest(step.config, plan.model.path):
         return None
     ranges = {"ram_gib": step.estimate.ram_gib, "gpu_gib": step.estimate.gpu_gib, "seconds": step.estimate.seconds}
     values = {"ram_gib": state.peak_rss_gib, "gpu_gib": state.peak_gpu_gib, "seconds": state.seconds}

@@ -19,6 +19,7 @@ from advisor.domain.knowledge import Catalog
 from advisor.domain.plan import BASE, ArtifactRef, Plan, Step
 from advisor.domain.words import ArtifactKind
 from advisor.report.units import size
+from executors.artifact import verify
 from executors.process.lock import RunLock, holder
 from executors.process.machine import machine_facts
 from executors.process.produce import refusal
@@ -26,7 +27,7 @@ from executors.process.request import PACKAGE
 from executors.process.resolve import configure, missing_distributions, resolve
 from executors.protocol import Executor, Input, Inputs, Machine
 
-__all__ = ["Prepared", "RunLock", "check_config", "config_form", "holder", "prepare"]
+__all__ = ["Prepared", "RunLock", "check_config", "config_form", "holder", "prepare", "verify"]
 
 
 _OWN_ROLES = (ArtifactKind.ADAPTER, ArtifactKind.INDEX, ArtifactKind.PROMPT)

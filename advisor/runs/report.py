@@ -15,6 +15,7 @@ from advisor.domain.run import Evaluation, Run, RunState, StepState
 from advisor.domain.run_report import Prediction, RunReport, StepReport
 from advisor.domain.words import ArtifactKind
 from advisor.runs.compare import compare
+from advisor.runs.decisions import overlaid, read_decisions
 from advisor.runs.places import PLAN
 from advisor.runs.resume import require_run
 from advisor.runs.state import load_state
@@ -37,6 +38,7 @@ def run_report(run_dir: Path) -> RunReport:
 
 def report(plan: Plan, state: RunState, run_dir: Path) -> RunReport:
     """The report of a run in this state; reads only the evaluations in its folder."""
+    state = overlaid(plan, state, read_decisions(run_dir))
     states = {step.number: step for step in state.steps}
     baseline = read_evaluation(run_dir, BASELINE)
     first = _step_report(states.get(0, StepState(number=0)), None, baseline, None, None)
@@ -46,9 +48,11 @@ def report(plan: Plan, state: RunState, run_dir: Path) -> RunReport:
         where = states.get(step.number, StepState(number=step.number, technique=step.technique))
         evaluation = read_evaluation(run_dir, step.folder) if where.status != "pending" else None
         steps.append(_step_report(where, step, evaluation, baseline, previous))
+        if where.status == "rolled-back":
+            continue
         if step.produces not in _BESIDE:
             previous = evaluation or previous
-        if where.artifacts:
+        if where.artifacts and where.status != "pending":
             result = str(run_dir / where.artifacts[-1].path)
     raised = (d.model_dump(include=set(Diagnostic.model_fields)) for d in state.diagnostics)
     return RunReport(
@@ -122,6 +126,8 @@ def _step_report(
         predictions=_predictions(step, state) if step is not None else (),
         artifacts=state.artifacts,
         samples=found.samples[:_SAMPLES] if found is not None else (),
+        settings=state.settings,
+        attempts=state.attempts,
         reason=state.reason,
     )
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from advisor.domain.errors import Diagnostic, Severity
 from advisor.domain.words import DataKind
 from executors.protocol import Inputs, Machine
 from executors.training.config import REQUIRES, TrainingConfig
 from executors.training.preflight import check_adapter, check_data
 
-__all__ = ["REQUIRES", "TRAINABLE", "Config", "preflight"]
+__all__ = ["REQUIRES", "TRAINABLE", "Config", "milder", "preflight"]
 
 TRAINABLE = (
     DataKind.INSTRUCTIONS,
@@ -31,3 +33,8 @@ def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnost
         text = f"data of kind {config.data.kind} cannot be fine-tuned on"
         return [Diagnostic(severity=Severity.DANGER, code="data-kind", text=text)]
     return [*check_adapter(config, inputs), *check_data(config)]
+
+
+def milder(config: Config) -> dict[str, Any] | None:
+    """Half the learning rate, down to a millionth."""
+    return {"learning_rate": config.learning_rate / 2} if config.learning_rate > 2e-6 else None

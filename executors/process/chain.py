@@ -5,17 +5,20 @@ What is already there and verifies is not done again. It decides nothing about w
 
 from __future__ import annotations
 
-import math
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from advisor.domain.decision import Decisions
 from advisor.domain.errors import AdvisorError, ExitCode
 from advisor.domain.plan import Step
 from advisor.domain.run import Evaluation
 from executors.artifact import read_manifest, verify, write_durably
+from executors.process.attempts import milder_config, read_attempts, write_attempts
 from executors.process.child import Outcome, run_worker
+from executors.process.gate import LOSS, Verdict, changed, judge, told
 from executors.process.journal import Journal
 from executors.process.layout import BESIDE, MEASURED, Layout
 from executors.process.lock import RunLock
@@ -23,10 +26,13 @@ from executors.process.produce import read_evaluation
 from executors.process.request import Request, read_request
 from executors.process.stop import StopSignal
 
-LOSS = "held_out_loss"
 WORK_REQUEST = "request.json"
 EVALUATION_REQUEST = "evaluation-request.json"
 _CODES = {int(code) for code in ExitCode if code not in (ExitCode.DONE, ExitCode.RUN_FAILED)}
+
+
+NOTHING_DONE = Outcome("done", 0, "", 0.0, None, None)
+AGAIN: Literal["again"] = "again"
 
 
 @dataclass(frozen=True)
@@ -38,25 +44,59 @@ class End:
     reason: str = ""
 
 
+Found = End | Literal["again"] | None
+"""Of a step: the end of the run, do it again with other settings, or go on."""
+
+
 class Chain:
     """Runs a plan in its folder. Raises OSError when the disk refuses the journal or a request."""
 
-    def __init__(self, layout: Layout, journal: Journal, stop: StopSignal, lock: RunLock) -> None:
+    def __init__(
+        self, layout: Layout, journal: Journal, stop: StopSignal, lock: RunLock, decisions: Decisions | None = None
+    ) -> None:
         self._layout, self._journal, self._stop, self._lock = layout, journal, stop, lock
+        self._decisions = decisions or Decisions.model_construct()
 
     def run(self) -> End:
-        """The baseline, then every step with its evaluation, until one ends otherwise than done."""
-        end = self._measure(None, None)
-        before = read_evaluation(self._layout.evaluation(None))
-        for step in self._layout.plan.steps:
-            if end is None:
-                end = self._work(step)
-            if end is None and step.produces in MEASURED:
-                end = self._measure(step, before)
-                if step.produces not in BESIDE:
-                    # What stands beside the model left it as it was: the next step is judged against the model.
-                    before = read_evaluation(self._layout.evaluation(step)) or before
-        return end or End()
+        """The baseline, then every step with its evaluation, until one ends otherwise than done; then the chain's gate.
+
+        When that rolls a step back or tries it again, what was built on it is done again.
+        """
+        found: Found = self._measure(None)
+        first: int | None = 1
+        while found is None and first is not None:
+            found = self._do_from(first)
+            if found is None:
+                found, first = self._check_chain()
+        return found if isinstance(found, End) else End()
+
+    def _do_from(self, number: int) -> Found:
+        for step in self._layout.plan.steps[number - 1 :]:
+            if step.number not in self._layout.without and (found := self._do(step)) is not None:
+                return found
+        return None
+
+    def _do(self, step: Step) -> Found:
+        """Do a step, again with milder settings when its gate refuses it and the plan says so."""
+        gone = self._layout.builds_on(step)
+        if gone is not None:
+            return self._roll_back(step, f"it builds on step {gone}, which is rolled back")
+        if step.number in self._decisions.rolled_back:
+            return self._roll_back(step, "rolled back by hand")
+        self._recall_attempts(step)
+        while True:
+            found: Found = self._work(step)
+            if found is None and step.produces in MEASURED:
+                found = self._measure(step)
+            if found != AGAIN:
+                return found
+
+    def _recall_attempts(self, step: Step) -> None:
+        """Settings that took the place of the plan's in an earlier start of this run."""
+        if step.number not in self._layout.milder:
+            tried = read_attempts(self._layout.folder(step), self._layout.work_request(step).identity)
+            if tried:
+                self._layout = self._layout.with_settings(step, tried[-1])
 
     def _work(self, step: Step) -> End | None:
         """Do a step, or skip it because it is done. None: go on."""
@@ -77,40 +117,96 @@ class Chain:
         self._finish(step, "work", outcome)
         return self._end_of(step.technique, outcome)
 
-    def _measure(self, step: Step | None, before: Evaluation | None) -> End | None:
-        """Evaluate the baseline or what a step left, unless that is done; then check the step's gate."""
+    def _measure(self, step: Step | None) -> Found:
+        """Evaluate the baseline or what a step left, unless that is done; then do as its gate says."""
         request = self._layout.evaluation_request(step)
         known = read_evaluation(self._layout.evaluation(step))
         if known is not None and known.identity == request.identity:
-            outcome = Outcome("done", 0, "", 0.0, None, None)
+            outcome = NOTHING_DONE
             word = "skipped"
         else:
             outcome = self._run(step, request)
             known = read_evaluation(self._layout.evaluation(step)) if outcome.status == "done" else None
             word = outcome.status
-        regression = self._regression(step, before, known)
-        metrics = {metric.name: metric.value for metric in known.metrics} if known is not None else {}
-        change = {"status": "failed", "reason": regression, "exit_code": 1} if regression else {"status": word}
-        self._finish(step, "evaluate", outcome, metrics=metrics, **change)
-        if regression:
-            self._emit(step, "diagnostic.raised", severity="danger", code="regression", text=regression)
-            return End("failed", int(ExitCode.RUN_FAILED), regression)
+        if step is not None:
+            earlier = self._last_measured(self._layout.plan.steps[: step.number - 1])
+            before = read_evaluation(self._layout.evaluation(earlier))
+            verdict = judge(f"step {step.number} {step.technique}", step.max_regression, before, known)
+            self._warn_unchecked(verdict, step, f"step {step.number}")
+            if verdict.reason:
+                return self._refused(step, verdict.reason, outcome, known)
+        self._finish(step, "evaluate", outcome, metrics=_metrics(known), status=word)
         return self._end_of(f"evaluation of {step.technique if step else 'the baseline'}", outcome)
 
-    def _regression(self, step: Step | None, before: Evaluation | None, after: Evaluation | None) -> str:
-        """A sentence when the step raised the held-out loss by more than its gate allows, else nothing."""
-        if step is None or step.max_regression is None or after is None:
-            return ""
-        was, is_ = before.value(LOSS) if before is not None else None, after.value(LOSS)
-        if was is None or is_ is None or was <= 0:
-            text = f"the gate of step {step.number} was not checked: no {LOSS} before and after it"
+    def _refused(self, step: Step, reason: str, outcome: Outcome, known: Evaluation | None) -> Found:
+        """What the plan says of a step that a gate refuses: end, roll back, or do it again with milder settings."""
+        if step.number in self._decisions.kept:
+            self._emit(step, "diagnostic.raised", severity="info", code="kept", text=f"{reason}; kept by hand")
+            self._finish(step, "evaluate", outcome, metrics=_metrics(known))
+            return None
+        action = step.on_regression or self._layout.plan.on_regression
+        milder = self._make_milder(step) if action == "retry-milder" else None
+        if milder is not None:
+            text = f"{reason}; tried again with {told(changed(self._layout.config(step), milder))}"
+            self._finish(step, "evaluate", outcome, metrics=_metrics(known), status="retried", reason=text)
+            self._emit(step, "diagnostic.raised", severity="warning", code="retried-milder", text=text)
+            self._layout = self._layout.with_settings(step, milder)
+            return AGAIN
+        if action != "stop":
+            return self._roll_back(step, reason, outcome, known)
+        self._finish(step, "evaluate", outcome, metrics=_metrics(known), status="failed", reason=reason, exit_code=1)
+        self._emit(step, "diagnostic.raised", severity="danger", code="regression", text=reason)
+        return End("failed", int(ExitCode.RUN_FAILED), reason)
+
+    def _make_milder(self, step: Step) -> dict[str, Any] | None:
+        """The next settings to try, written down before they are; None when there are none left."""
+        identity = self._layout.with_settings(step, step.config).work_request(step).identity
+        tried = read_attempts(self._layout.folder(step), identity)
+        milder = milder_config(step, self._layout.config(step), self._layout.package, len(tried))
+        if milder is not None:
+            write_attempts(self._layout.folder(step), identity, (*tried, milder))
+        return milder
+
+    def _roll_back(
+        self, step: Step, reason: str, outcome: Outcome | None = None, known: Evaluation | None = None
+    ) -> Found:
+        """Go on without the step. What it left stays in its folder."""
+        self._layout = replace(self._layout, without=self._layout.without | {step.number})
+        text = reason if outcome is None else f"{reason}; rolled back"
+        self._finish(
+            step, "evaluate", outcome or NOTHING_DONE, metrics=_metrics(known), status="rolled-back", reason=text
+        )
+        said = {"severity": "warning", "code": "rolled-back", "text": f"step {step.number} {step.technique}: {text}"}
+        self._emit(step, "diagnostic.raised", **said)
+        return None
+
+    def _check_chain(self) -> tuple[Found, int | None]:
+        """The chain's own gate, from the baseline to the last model that counts; and from which step on to go again."""
+        plan = self._layout.plan
+        last = self._last_measured(plan.steps)
+        if last is None or plan.max_regression is None or last.number in self._decisions.kept:
+            return None, None
+        baseline, known = (read_evaluation(self._layout.evaluation(step)) for step in (None, last))
+        verdict = judge(f"the chain up to step {last.number} {last.technique}", plan.max_regression, baseline, known)
+        self._warn_unchecked(verdict, last, "the chain")
+        if not verdict.reason:
+            return None, None
+        found = self._refused(last, verdict.reason, NOTHING_DONE, known)
+        if isinstance(found, End):
+            return found, None
+        return None, last.number if found == AGAIN else last.number + 1
+
+    def _last_measured(self, steps: Sequence[Step]) -> Step | None:
+        """The last of the steps that left a model and counts; None: the baseline. What stands beside the model left it
+        as it was."""
+        models = MEASURED - BESIDE
+        counted = (s for s in reversed(steps) if s.produces in models and s.number not in self._layout.without)
+        return next(counted, None)
+
+    def _warn_unchecked(self, verdict: Verdict, step: Step, what: str) -> None:
+        if not verdict.is_checked:
+            text = f"the gate of {what} was not checked: no {LOSS} before and after it"
             self._emit(step, "diagnostic.raised", severity="warning", code="gate-unchecked", text=text)
-            return ""
-        rise = is_ / was - 1
-        if math.isfinite(rise) and rise <= step.max_regression:
-            return ""
-        allowed = f"more than the {step.max_regression:.1%} its gate allows"
-        return f"step {step.number} {step.technique} raised the held-out loss from {was:.4g} to {is_:.4g}, {allowed}"
 
     def _run(self, step: Step | None, request: Request) -> Outcome:
         if self._stop.is_set:
@@ -124,7 +220,9 @@ class Chain:
         technique = step.technique if step is not None else "baseline"
 
         def started(pid: int) -> None:
-            self._emit(step, "step.started", technique=technique, phase=request.phase, pid=pid)
+            settings = changed(step.config, self._layout.config(step)) if step is not None else {}
+            fields = {"technique": technique, "phase": request.phase, "pid": pid, "settings": settings}
+            self._emit(step, "step.started", **fields)
 
         def emit(event: dict[str, Any]) -> None:
             self._journal.append({**event, "step": step.number if step is not None else 0})
@@ -183,3 +281,7 @@ def _identity_at(path: Path) -> str:
         return read_request(path).identity
     except AdvisorError:
         return ""
+
+
+def _metrics(known: Evaluation | None) -> dict[str, float]:
+    return {metric.name: metric.value for metric in known.metrics} if known is not None else {}

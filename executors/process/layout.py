@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from advisor.domain.plan import BASE, Plan, Step
 from advisor.domain.run import Run
-from advisor.domain.words import ArtifactKind
+from advisor.domain.words import BESIDE, MEASURED, ArtifactKind
 from executors.artifact import Parent, read_manifest
 from executors.process.produce import EVALUATION
 from executors.process.request import Request
 from executors.protocol import Input, Inputs
 
-MEASURED = {
-    ArtifactKind.CAUSAL_LM,
-    ArtifactKind.ADAPTER,
-    ArtifactKind.SPARSE_LM,
-    ArtifactKind.QUANTIZED_LM,
-    ArtifactKind.GGUF,
-    ArtifactKind.INDEX,
-    ArtifactKind.PROMPT,
-}
-"""Kinds of artifact that are evaluated."""
-BESIDE = frozenset({ArtifactKind.INDEX, ArtifactKind.PROMPT})
-"""Kinds that are measured together with the model they stand beside, under the name of their kind as role."""
+__all__ = ["BASELINE", "BESIDE", "MEASURED", "Layout"]
+
 ASKED_WITH = ("model", "adapter", "index", "prompt")
 """Roles of a step beside the model that its evaluation is given too."""
 BASELINE = "00-baseline"
@@ -38,6 +30,10 @@ class Layout:
     plan: Plan
     record: Run
     package: str
+    without: frozenset[int] = frozenset()
+    """Steps that are rolled back: what stands in for their results, the steps after them start from."""
+    milder: Mapping[int, dict[str, Any]] = field(default_factory=dict)
+    """Settings of steps that are not done with the plan's."""
 
     def folder(self, step: Step | None) -> Path:
         """The folder of a step; of the baseline for None."""
@@ -52,15 +48,29 @@ class Layout:
     def evaluation(self, step: Step | None) -> Path:
         return self.folder(step) / EVALUATION
 
+    def builds_on(self, step: Step) -> int | None:
+        """The rolled back step without whose result this one has nothing to do; None when there is none."""
+        for role, origin in step.inputs.items():
+            if self.plan.standing_in(role, origin, self.without) is None:
+                return int(origin)
+        return None
+
+    def with_settings(self, step: Step, config: dict[str, Any]) -> Layout:
+        """The same with other settings for one step."""
+        return replace(self, milder={**self.milder, step.number: config})
+
+    def config(self, step: Step) -> dict[str, Any]:
+        return self.milder.get(step.number, step.config)
+
     def work_request(self, step: Step) -> Request:
-        """What the worker of a step is told. The steps it starts from must be done."""
-        roles = {role: self._origin(origin) for role, origin in step.inputs.items()}
+        """What the worker of a step is told. The steps it starts from must be done, or something stand in for them."""
+        roles = {role: self._from(role, origin) for role, origin in step.inputs.items()}
         return Request(
             phase="work",
             technique=step.technique,
             executor=step.executor,
             package=self.package,
-            config=step.config,
+            config=self.config(step),
             inputs=self._inputs(roles, str(self.scratch(step))),
             target=str(self.artifact(step)),
             kind=step.produces,
@@ -74,10 +84,13 @@ class Layout:
             roles = {"model": self._origin(BASE)}
         elif step.produces in BESIDE:
             beside = {role: origin for role, origin in step.inputs.items() if role in ASKED_WITH}
-            origins = {"model": BASE, **beside, step.produces.value: str(step.number)}
-            roles = {role: self._origin(origin) for role, origin in origins.items()}
+            roles = {role: self._from(role, origin) for role, origin in {"model": BASE, **beside}.items()}
+            roles[step.produces.value] = self._origin(str(step.number))
         elif step.produces is ArtifactKind.ADAPTER:
-            roles = {"model": self._origin(step.inputs.get("model", BASE)), "adapter": self._origin(str(step.number))}
+            roles = {
+                "model": self._from("model", step.inputs.get("model", BASE)),
+                "adapter": self._origin(str(step.number)),
+            }
         else:
             roles = {"model": self._origin(str(step.number))}
         return Request(
@@ -94,6 +107,11 @@ class Layout:
     def _inputs(self, roles: dict[str, tuple[Input, Parent]], scratch: str) -> Inputs:
         given = {role: source for role, (source, _) in roles.items()}
         return Inputs(roles=given, seed=self.plan.seed, threads=self.record.threads, scratch=scratch)
+
+    def _from(self, role: str, origin: str) -> tuple[Input, Parent]:
+        found = self.plan.standing_in(role, origin, self.without)
+        assert found is not None, "asked of a step that has nothing to do"
+        return self._origin(found)
 
     def _origin(self, origin: str) -> tuple[Input, Parent]:
         model = self.plan.given(origin)

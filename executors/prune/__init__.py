@@ -79,6 +79,14 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
     prune(config, inputs, out, say)
 
 
+def milder(config: Config) -> dict[str, Any] | None:
+    """Two thirds of the sparsity, down to a tenth; before that the pattern is given up."""
+    if config.pattern == "2:4":
+        return {"pattern": "unstructured"}
+    sparsity = round(config.sparsity * 2 / 3, 2)
+    return {"sparsity": sparsity} if sparsity >= 0.1 else None
+
+
 def ledger(folder: Path) -> dict[str, Any] | None:
     """The sparsity ledger a pruned model carries, or None when the folder has none."""
     from executors.prune.layers import LEDGER

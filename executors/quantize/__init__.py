@@ -7,7 +7,7 @@ model it was made from.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -23,6 +23,8 @@ COMPRESSED = CALIBRATED | {"fp8"}
 """Formats saved as compressed-tensors."""
 BITS = {"bnb-int8": 8.1, "bnb-nf4": 4.2}
 """Bits per weight of the linear layers, scales included."""
+GGUF_TYPES = ("F16", "Q8_0", "Q4_0")
+"""The widest first."""
 
 
 class Config(Frozen):
@@ -107,3 +109,13 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
         from executors.quantize.to_bitsandbytes import to_bitsandbytes
 
         to_bitsandbytes(model, out, config.format, say)
+
+
+def milder(config: Config) -> dict[str, Any] | None:
+    """The next wider form of the same format; NF4 becomes 8 bits. None at 8 bits of a format and at F16."""
+    if config.format == "gguf":
+        wider = GGUF_TYPES[: GGUF_TYPES.index(config.form)] if config.form in GGUF_TYPES else ()
+        return {"type": wider[-1]} if wider else None
+    if config.format == "bnb-nf4":
+        return {"format": "bnb-int8"}
+    return {"bits": 8} if config.format == "gptq" and config.bits != 8 else None

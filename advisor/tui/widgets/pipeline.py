@@ -14,6 +14,7 @@ MARKS = {
     "failed": "✗",
     "stopped": "■",
     "pending": "○",
+    "rolled-back": "↩",
 }
 STYLES = {
     "done": "green",
@@ -22,6 +23,7 @@ STYLES = {
     "evaluating": "bold",
     "failed": "bold red",
     "stopped": "yellow",
+    "rolled-back": "yellow",
 }
 
 

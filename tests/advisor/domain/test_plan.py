@@ -63,3 +63,24 @@ def test_gate_is_a_share(gate: float) -> None:
     """A gate that can never or must always fire is refused."""
     with pytest.raises(ValidationError, match="max_regression"):
         plan({**STEP, "max_regression": gate})
+
+
+def test_what_stands_in_for_a_step_rolled_back() -> None:
+    """A model is replaced by the one its step started from, through several; an adapter only by an adapter."""
+    step = {"family": "prune", "executor": "prune", "produces": "sparse-lm"}
+    plan = Plan.model_validate(
+        {
+            "name": "x",
+            "model": {"kind": "causal-lm", "path": "m"},
+            "steps": [
+                {**step, "number": 1, "technique": "a", "inputs": {"model": "base"}},
+                {**step, "number": 2, "technique": "b", "inputs": {"model": "1"}},
+                {**step, "number": 3, "technique": "c", "inputs": {"model": "2"}, "produces": "adapter"},
+                {**step, "number": 4, "technique": "d", "inputs": {"model": "2", "adapter": "3"}},
+            ],
+        }
+    )
+    assert plan.standing_in("model", "2", set()) == "2"
+    assert plan.standing_in("model", "2", {2}) == "1"
+    assert plan.standing_in("model", "2", {1, 2}) == "base"
+    assert plan.standing_in("adapter", "3", {3}) is None

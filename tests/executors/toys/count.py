@@ -32,6 +32,11 @@ class Config(Frozen):
     """A file: the bad end happens only while it does not exist."""
 
 
+def milder(config: Config) -> dict[str, Any] | None:
+    """Half of what the loss is above 1."""
+    return {"loss": 1 + (config.loss - 1) / 2} if config.loss > 1.01 else None
+
+
 def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnostic]:
     if config.refuse:
         return [Diagnostic(severity=Severity.DANGER, code=config.refuse, text="refused", hint="do not")]

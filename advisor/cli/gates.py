@@ -1,0 +1,31 @@
+"""What commands that make or run a plan may say of its gates."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from advisor.domain.plan import Plan
+
+
+def add_gates(parser: argparse.ArgumentParser) -> None:
+    """`--on-regression` and `--max-regression`."""
+    parser.add_argument(
+        "--on-regression",
+        choices=("stop", "roll-back", "retry-milder"),
+        help="what happens to a step that raises the held-out loss too much",
+    )
+    parser.add_argument(
+        "--max-regression", type=float, metavar="SHARE", help="the most the whole chain may raise it, e.g. 0.1"
+    )
+
+
+def with_gates(plan: Plan, args: argparse.Namespace) -> Plan:
+    """The plan with what was said. Raises AdvisorError for a share below 0."""
+    from advisor.domain.errors import AdvisorError
+
+    if args.max_regression is not None and not 0 <= args.max_regression < float("inf"):
+        raise AdvisorError("--max-regression is a share such as 0.1", why=f"it is {args.max_regression}")
+    update = {"on_regression": args.on_regression, "max_regression": args.max_regression}
+    return plan.model_copy(update={key: value for key, value in update.items() if value is not None})

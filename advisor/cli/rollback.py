@@ -1,0 +1,23 @@
+"""`advisor rollback`: roll a step of a run back: the chain goes on from what it started from."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+SUMMARY = "roll a step of a run back: the chain goes on from what it started from; takes effect with 'advisor resume'"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run_dir", metavar="RUN_DIR", type=Path)
+    parser.add_argument("step", metavar="STEP", help="its number, or its technique")
+
+
+def run(args: argparse.Namespace) -> int:
+    from advisor.cli.output import note
+    from advisor.runs.decisions import decide
+
+    step = decide(args.run_dir, args.step, "roll-back")
+    note(f"step {step.number} {step.technique} is rolled back: the chain goes on from what it started from")
+    note(f"next: advisor resume {args.run_dir}")
+    return 0
