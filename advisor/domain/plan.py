@@ -15,6 +15,8 @@ BASE = "base"
 """The origin of an input that is the plan's own model."""
 MODELS = "models."
 """Start of the origin of an input that is one of the plan's further models: `models.0`, `models.1`, ..."""
+STEP = "step:"
+"""Start of a path that is the data set an earlier step made: `step:1`. The step has it as its input `data`."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,79}$")]
 """A word that may name a folder: a plan is untrusted, so nothing in it can leave the run's folder."""

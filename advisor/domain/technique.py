@@ -8,6 +8,7 @@ from pydantic import Field
 
 from advisor.domain.base import Frozen
 from advisor.domain.condition import Condition
+from advisor.domain.plan import Recipe
 from advisor.domain.words import ActsOn, ArtifactKind, DataKind, Family
 
 
@@ -50,6 +51,16 @@ class DataUse(Frozen):
     """`train`: learnt from, with a schedule; `calibrate`: looked at to choose what changes; `corpus`: searched."""
     kinds: tuple[DataKind, ...] = ()
     """The kinds its executor can read; empty: any."""
+    recipe: Recipe | None = None
+    """What examples are made of the rows. What the answers say (language, date, passages) is filled in."""
+
+
+class Phase(Frozen):
+    """A further step of the same technique, which reads the data named for a second phase."""
+
+    executor: str
+    config: dict[str, Any] = Field(default_factory=dict)
+    kinds: tuple[DataKind, ...] = ()
 
 
 class Paper(Frozen):
@@ -91,6 +102,10 @@ class Technique(Frozen):
     """What the executor's `Config` gets beside the model and the data."""
     data: DataUse | None = None
     """How the executor reads the data; None: it reads none."""
+    then: Phase | None = None
+    """Its second phase, for a technique that trains twice."""
+    watches_instructions: bool = False
+    """Whether it may cost the ability to follow instructions, which is then measured before and after."""
     needs_teacher: bool = False
     """Whether the step is given the teacher model of the answers under the role `teacher`."""
     why_not: str | None = None

@@ -14,11 +14,12 @@ from advisor.domain.estimate import StepEstimate
 from advisor.domain.facts import Facts
 from advisor.domain.knowledge import Knowledge
 from advisor.domain.measurement import settings_digest
-from advisor.domain.plan import BASE, MODELS, ArtifactRef, DataSpec, EvaluationSpec, Plan, Step
+from advisor.domain.plan import BASE, MODELS, STEP, ArtifactRef, Plan, Step
 from advisor.domain.recommendation import Recommendation, StackEntry
-from advisor.domain.technique import Technique
-from advisor.domain.words import ActsOn, ArtifactKind, DataKind, Family
-from advisor.engine import serving
+from advisor.domain.technique import DataUse, Phase, Technique
+from advisor.domain.words import ActsOn, ArtifactKind, Family
+from advisor.engine import learned_data, serving
+from advisor.engine.measured import ASKED_WITH, evaluation_of
 from advisor.engine.parts import ModelState, Part, after, part_of, start_state, why_not_after
 from advisor.engine.schedule import schedule
 
@@ -30,11 +31,6 @@ _METHODS = {"lora": "lora", "qlora": "qlora", "full-sft": "full"}
 """What executors of training call a carrier."""
 _BESIDE = frozenset({ArtifactKind.INDEX, ArtifactKind.PROMPT, ArtifactKind.REWARD_MODEL, ArtifactKind.DATASET})
 """Artifacts that stand beside the model and leave it as it is."""
-_ASKED_WITH = (ArtifactKind.INDEX, ArtifactKind.PROMPT)
-_CPU_EVALUATION = {"max_examples": 64, "multiple_choice": 50, "generate_tokens": 32}
-_CPU_ANSWERS, _GPU_ANSWERS = 40, 100
-"""Held-out questions answered in full when a prompt or an index is measured."""
-_GPU_EVALUATION = {"max_examples": 128, "multiple_choice": 100, "generate_tokens": 64}
 
 
 @dataclass
@@ -48,6 +44,8 @@ class _Chain:
     """The step that made the newest artifact of each kind that stands beside the model."""
     steps: list[Step] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    tells_dates: bool = False
+    """Whether what is trained is told the time of its data."""
 
     def add(self, step: Step, following: ModelState) -> None:
         self.steps.append(step)
@@ -72,6 +70,9 @@ def compile_plan(recommendation: Recommendation, knowledge: Knowledge, facts: Fa
     if model is None:
         raise AdvisorError("no model is named", why="a plan runs on one", hint="set model.id to a hub id or a folder")
     chain = _Chain(start_state(facts))
+    chain.tells_dates = any(entry.technique == learned_data.TEMPORAL for entry in recommendation.stack)
+    for technique_id in learned_data.prepared_by(recommendation, knowledge, facts):
+        _prepare(knowledge.technique(technique_id), facts, chain)
     for entry in recommendation.stack:
         _compile(entry, knowledge.technique(entry.technique), facts, chain)
     if not chain.steps:
@@ -84,9 +85,32 @@ def compile_plan(recommendation: Recommendation, knowledge: Knowledge, facts: Fa
         model=ArtifactRef(kind=start_state(facts).kind, path=facts.model_id or model),
         models=(*_variants(facts), *_teacher(chain, knowledge, facts)),
         steps=tuple(chain.steps),
-        evaluation=_evaluation(facts, has_asked=bool(chain.beside)),
+        evaluation=evaluation_of(
+            facts, [knowledge.technique(s.technique) for s in chain.steps], set(chain.beside), chain.tells_dates
+        ),
         notes=tuple(chain.notes),
     )
+
+
+def _prepare(technique: Technique, facts: Facts, chain: _Chain) -> None:
+    """A step that makes a better data set of the one before it, or of the one the answers name."""
+    why_not = learned_data.why_not_prepared(technique, facts)
+    if why_not:
+        chain.notes.append(f"{technique.name} ({technique.id}) is not run here: {why_not}")
+        return
+    made = chain.beside.get(ArtifactKind.DATASET)
+    data = learned_data.data_of(facts) or {}
+    data |= {"path": f"{STEP}{made}"} if made is not None else {}
+    step = Step(
+        number=len(chain.steps) + 1,
+        technique=technique.id,
+        family=technique.family,
+        executor=str(technique.executor),
+        config={**technique.config, "data": data, **learned_data.settings_of(technique, facts)},
+        inputs={"model": BASE, **({"data": made} if made is not None else {})},
+        produces=ArtifactKind.DATASET,
+    )
+    chain.add(step, chain.state)
 
 
 def _compile(entry: StackEntry, technique: Technique, facts: Facts, chain: _Chain) -> None:
@@ -102,19 +126,36 @@ def _compile(entry: StackEntry, technique: Technique, facts: Facts, chain: _Chai
     if following is None:
         why = why_not_after(chain.state, part)
         raise AdvisorError(f"the chain breaks at {technique.id}", why=why, hint="reorder the stack")
-    number, config = len(chain.steps) + 1, _config(entry, technique, facts)
+    number, config = len(chain.steps) + 1, _config(entry, technique, facts, chain)
     step = Step(
         number=number,
         technique=technique.id,
         family=technique.family,
         executor=str(technique.executor),
         config=config,
-        inputs=_inputs(part, technique, facts, chain),
+        inputs={**_inputs(part, technique, facts, chain), **_data_input(technique.data, chain)},
         produces=part.produces or following.kind,
         estimate=_for_settings(entry.estimate, config, facts),
         max_regression=None if _merges_variants(part) else _gate(entry, technique),
     )
     chain.add(step, following)
+    if technique.then is not None:
+        _add_phase(step, technique.then, part, technique, facts, chain)
+
+
+def _add_phase(first: Step, phase: Phase, part: Part, technique: Technique, facts: Facts, chain: _Chain) -> None:
+    """The second phase: the same way of training goes on from what the first left, on the second data."""
+    config = {key: value for key, value in first.config.items() if key not in ("data", "packing", *technique.config)}
+    step = Step(
+        number=len(chain.steps) + 1,
+        technique=technique.id,
+        family=technique.family,
+        executor=phase.executor,
+        config={**config, **phase.config, "data": learned_data.second_data(facts)},
+        inputs=_inputs(part, technique, facts, chain),
+        produces=first.produces,
+    )
+    chain.add(step, chain.state)
 
 
 def _for_settings(found: StepEstimate, config: dict[str, Any], facts: Facts) -> StepEstimate:
@@ -145,6 +186,10 @@ def _why_not(entry: StackEntry, technique: Technique, facts: Facts) -> str:
         if technique.data.kinds and facts.data_kind not in technique.data.kinds:
             verb = {"train": "trained on", "calibrate": "calibrated with", "corpus": "searched"}[technique.data.use]
             return f"data of kind {facts.data_kind} cannot be {verb} here."
+    if technique.then is not None:
+        second = learned_data.second_data(facts)
+        if second is None or second["kind"] not in technique.then.kinds:
+            return "its second phase learns from examples, and none are named; set data.then to their path and kind."
     return ""
 
 
@@ -183,46 +228,30 @@ def _inputs(part: Part, technique: Technique, facts: Facts, chain: _Chain) -> di
         inputs["adapter"] = chain.adapter
     if part.produces in (ArtifactKind.INDEX, ArtifactKind.PROMPT):
         # Measured with the model as it stands, and with what stands beside it already.
-        beside = {kind.value: chain.beside[kind] for kind in _ASKED_WITH if kind in chain.beside}
+        beside = {kind.value: chain.beside[kind] for kind in ASKED_WITH if kind in chain.beside}
         return {**inputs, **beside}
     return inputs if part.folds_adapter or part.produces is ArtifactKind.ADAPTER else {"model": chain.model}
 
 
-def _config(entry: StackEntry, technique: Technique, facts: Facts) -> dict[str, Any]:
+def _data_input(use: DataUse | None, chain: _Chain) -> dict[str, str]:
+    """What is trained reads the data that the steps before it prepared."""
+    made = chain.beside.get(ArtifactKind.DATASET)
+    return {"data": made} if made is not None and use is not None and use.use == "train" else {}
+
+
+def _config(entry: StackEntry, technique: Technique, facts: Facts, chain: _Chain) -> dict[str, Any]:
     own = {key: value for key, value in entry.config.items() if key not in _NOT_FOR_EXECUTORS}
     if "carrier" in entry.config and "method" not in technique.config:
         own["method"] = _METHODS[entry.config["carrier"]]
     config = {**technique.config, **own}
-    data = _data(facts)
+    data = learned_data.data_of(facts, technique.data, chain.tells_dates)
     if technique.data is None or data is None:
         return config
+    made = _data_input(technique.data, chain)
+    data |= {"path": f"{STEP}{made['data']}"} if made else {}
     if technique.data.use == "train":
         return {**technique.config, "data": data, **schedule(config, technique, facts), **own}
     return {**config, "data": data}
-
-
-def _data(facts: Facts) -> dict[str, Any] | None:
-    if facts.data_path is None or facts.data_kind is None:
-        return None
-    spec = DataSpec(path=facts.data_path, kind=DataKind(facts.data_kind), max_examples=None)
-    return spec.model_dump(mode="json", exclude_none=True)
-
-
-def _evaluation(facts: Facts, has_asked: bool = False) -> EvaluationSpec:
-    """The same held-out set for every step; less of it where it is measured on a CPU.
-
-    `has_asked`: a step puts something beside the model, so answers are written out and compared as well.
-    """
-    config: dict[str, Any] = dict(_GPU_EVALUATION if facts.has_gpu else _CPU_EVALUATION)
-    config["seq_len"] = min(facts.data_seq_len or 512, 512 if not facts.has_gpu else 2048)
-    data = _data(facts)
-    if data is None:
-        data = DataSpec(path="builtin:stdlib", kind=DataKind.TEXT).model_dump(mode="json", exclude_none=True)
-    if data["path"] != "builtin:stdlib":
-        config["multiple_choice"] = 0
-    if has_asked:
-        config["answers"] = _CPU_ANSWERS if not facts.has_gpu else _GPU_ANSWERS
-    return EvaluationSpec(config={"data": data, **config})
 
 
 def _gate(entry: StackEntry, technique: Technique) -> float | None:

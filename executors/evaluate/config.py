@@ -6,7 +6,7 @@ from pydantic import Field
 
 from advisor.domain.base import Frozen
 from advisor.domain.errors import AdvisorError, Diagnostic, Severity
-from advisor.domain.plan import DataSpec
+from advisor.domain.plan import DataSpec, Name
 from executors.protocol import Inputs, Machine
 
 REQUIRES = ("torch", "transformers", "tokenizers", "peft", "safetensors", "gguf")
@@ -25,6 +25,12 @@ class Config(Frozen):
     """Held-out questions that are answered in full and compared with the answers wanted."""
     answer_tokens: int = Field(default=48, ge=1, le=4096)
     """Longest such answer."""
+    tool_calls: int = Field(default=0, ge=0)
+    """Held-out requests for tools that are answered in full; right is the same name with the same arguments."""
+    following: int = Field(default=0, ge=0)
+    """Requests whose fulfilment a rule can check, such as to answer in capitals."""
+    probes: dict[Name, DataSpec] = Field(default_factory=dict)
+    """Further data whose held-out loss is measured as `<name>_loss`: what must not be forgotten."""
     generate_tokens: int = Field(default=64, ge=0, le=4096)
     """Tokens of the timed generation."""
 
@@ -34,7 +40,8 @@ def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnost
     from executors.datasets import load
 
     try:
-        load(config.data, "held-out")
+        for spec in (config.data, *config.probes.values()):
+            load(spec, "held-out")
     except AdvisorError as error:
         text, because, hint = error.what, error.why, error.hint
         return [Diagnostic(severity=Severity.DANGER, code="data", text=text, because=because, hint=hint)]

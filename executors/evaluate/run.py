@@ -14,6 +14,7 @@ from executors.datasets.render import Encoded, encode
 from executors.datasets.rows import Conversation, Preference, Row
 from executors.evaluate.asked import asker_of, written_answers
 from executors.evaluate.config import Config
+from executors.evaluate.further import measure_further
 from executors.metrics.answers import answer_losses
 from executors.metrics.multiple_choice import score_choices
 from executors.metrics.speed import answer, generation_rate, peak_memory_gib, prefill_rate
@@ -43,6 +44,7 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
     rows = load(config.data, "held-out")[: config.max_examples]
     found = _losses(config, loaded, asker, rows, say)
     found = _choices(config, loaded, asker, found, say)
+    found = measure_further(config, loaded, found, say)
     found = _speed(config, loaded, asker, rows, found, say)
     found = written_answers(config, loaded, asker, rows, found, say)
     notes = [*found.notes, *_notes(inputs)]

@@ -1,0 +1,97 @@
+"""Which data a step of a plan reads, as what, and what is measured beside it. Pure; paths are passed on, not opened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from advisor.domain.facts import Facts
+from advisor.domain.knowledge import Knowledge
+from advisor.domain.plan import DataSpec, Place, Recipe
+from advisor.domain.recommendation import Recommendation
+from advisor.domain.technique import DataUse, Technique
+from advisor.domain.words import DataKind
+
+BUILTIN, REFERENCE = "builtin:stdlib", "builtin:reference"
+TEMPORAL = "temporal-tagging"
+_WITH_PASSAGES = ("rag-aware", "raft")
+_OF_LANGUAGES = ("target-language", "both-languages")
+_THEN_KIND = DataKind.INSTRUCTIONS
+PREPARING = ("synthetic-data", "data-quality", "data-mixing", "instruction-format")
+"""Techniques that make a data set, in the order they are run: written, cleaned, mixed, formatted."""
+MIXING = "data-mixing"
+
+
+def prepared_by(recommendation: Recommendation, knowledge: Knowledge, facts: Facts) -> tuple[str, ...]:
+    """The techniques that prepare data before a training: those asked for, and mixing where general data is named."""
+    supports = {support.technique for support in recommendation.supports}
+    wanted = {t for t in PREPARING if t in facts.use}
+    wanted |= {MIXING} & supports if facts.data_general_path is not None else set()
+    uses = (knowledge.technique(entry.technique).data for entry in recommendation.stack)
+    is_trained = any(use is not None and use.use == "train" for use in uses)
+    return tuple(t for t in PREPARING if t in wanted) if is_trained else ()
+
+
+def why_not_prepared(technique: Technique, facts: Facts) -> str:
+    """Why a data set cannot be prepared so; empty when it can."""
+    if technique.executor is None:
+        return technique.why_not or "it has no executor in this version."
+    if facts.data_path is None:
+        return "no data is named; set data.path to a file or to builtin:stdlib."
+    if technique.id == MIXING and general_data(facts) is None:
+        return "no general data is named; set data.general to its path and kind."
+    if technique.data is not None and technique.data.kinds and facts.data_kind not in technique.data.kinds:
+        return f"data of kind {facts.data_kind} cannot be prepared so."
+    return ""
+
+
+def settings_of(technique: Technique, facts: Facts) -> dict[str, Any]:
+    """What the answers say of one preparation."""
+    if technique.id == MIXING:
+        return {"general": general_data(facts)}
+    return {"language": facts.data_language} if technique.id == "data-quality" and facts.data_language else {}
+
+
+def data_of(facts: Facts, use: DataUse | None = None, dates: bool = False) -> dict[str, Any] | None:
+    """The data that the answers name, with the recipe of its use; None when none is named.
+
+    `dates`: what is trained is told the time of its data.
+    """
+    if facts.data_path is None or facts.data_kind is None:
+        return None
+    return _dumped(facts.data_path, facts.data_kind, _recipe(facts, use, dates))
+
+
+def second_data(facts: Facts) -> dict[str, Any] | None:
+    """The examples of a second phase; those of the built-in data where that is the corpus and nothing else is named."""
+    path = facts.data_then_path or (BUILTIN if facts.data_path == BUILTIN else None)
+    return _dumped(path, facts.data_then_kind or _THEN_KIND, None) if path else None
+
+
+def general_data(facts: Facts) -> dict[str, Any] | None:
+    """What is mixed in against forgetting, and what of it is held out measures the forgetting."""
+    path = facts.data_general_path
+    kind = facts.data_general_kind or (DataKind.TEXT if path == REFERENCE else facts.data_kind)
+    return _dumped(path, kind, None) if path and kind else None
+
+
+def _recipe(facts: Facts, use: DataUse | None, dates: bool) -> Recipe | None:
+    if use is None or use.use != "train":
+        return None
+    if use.recipe is None:
+        return Recipe(name="dated", date=facts.data_cutoff) if dates else None
+    update: dict[str, Any] = {}
+    if use.recipe.name in _WITH_PASSAGES and facts.data_documents is not None:
+        update["passages"] = Place(path=facts.data_documents)
+    if use.recipe.name in _OF_LANGUAGES:
+        update["language"] = facts.data_language
+    if use.recipe.name == "dated":
+        update["date"] = facts.data_cutoff
+    return use.recipe.model_copy(update=update)
+
+
+def _dumped(path: str, kind: str, recipe: Recipe | None) -> dict[str, Any]:
+    spec = DataSpec(path=path, kind=DataKind(kind), recipe=recipe)
+    found = spec.model_dump(mode="json", exclude_none=True)
+    if found["bad_rows"] == "fail":
+        found.pop("bad_rows")
+    return found
