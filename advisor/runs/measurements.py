@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from advisor.domain.measurement import Correction, Measurement, Quantity, settings_digest
-from advisor.engine.estimate.constants import FORMULAS, STEP_OVERHEAD_SECONDS
+from advisor.engine.estimate.constants import FORMULAS, START_SECONDS
 from advisor.files.folders import user_folder
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ FADING = 0.8
 LIMITS: dict[Quantity, tuple[float, float]] = {"seconds": (0.1, 10.0), "ram_gib": (0.7, 2.0), "gpu_gib": (0.7, 2.0)}
 """Ratios beyond are clamped. Too low a memory is worse than too high a one, and other data may fill it better."""
 LEAST_RUNS: dict[Quantity, int] = {"seconds": 1, "ram_gib": 2, "gpu_gib": 2}
-TELLING_SECONDS = 2 * STEP_OVERHEAD_SECONDS
+TELLING_SECONDS = 3 * START_SECONDS["train"]
 """A shorter training is mostly its start, which says nothing of how fast it trains."""
 
 

@@ -122,7 +122,7 @@ TEACHER_TEMPERATURE_COPIES = 2
 RESERVED_CACHE = 2048
 """Tokens of keys and values that some runtimes set aside at the start (AutoAWQ's fused modules, litgpt's cache)."""
 
-FORMULAS = 1
+FORMULAS = 2
 """Version of memory and time formulas, counted up when their answers change: measurements of the steps that older
 ones predicted no longer correct them."""
 
@@ -139,20 +139,22 @@ QLORA_SLOWDOWN = 1.35
 """Dequantizing 4-bit weights in each pass: 1.3 to 1.6 in litgpt's resource tables."""
 DEFAULT_GPU_TFLOPS = 150.0
 """Dense bf16 TFLOP/s of a GPU nobody named: an RTX 4090 or A10-class card."""
-CPU_BF16_GFLOPS: dict[str, float] = {"amx_bf16": 100.0, "avx512_bf16": 40.0, "bf16": 40.0}
+CPU_BF16_GFLOPS: dict[str, float] = {"amx_bf16": 80.0, "avx512_bf16": 60.0, "bf16": 40.0}
 """GFLOP/s per core that training a small model in bf16 reaches, by processor flag, the best first. AMX: LoRA on
-SmolLM2-135M ran at 250 to 730 tokens/s on two quiet cores, which is 70 to 200 per core; the others have twice the
-multiply-adds per cycle of AVX-512 in fp32. A calibration replaces them."""
+SmolLM2-135M ran at 250 to 730 tokens/s on two cores, which is 70 to 200 per core, the whole sample at 75; AVX-512 with
+bf16: 71 per second of processor time over 40 steps of it. A calibration replaces them."""
 CPU_FP32_GFLOPS: dict[str, float] = {"avx512f": 20.0}
 """The same in fp32; a bf16 linear layer was about 7 times as fast as this on AMX cores."""
 CPU_GFLOPS_PER_CORE = 15.0
 """The same for every other processor: AVX2 or NEON."""
 CPU_BANDWIDTH = 10.0
 """GB/s of copying memory, read and written bytes counted, on a machine nobody measured (desktop and shared server)."""
-TIME_SPREAD = (0.6, 1.8)
-"""Low and high factor of a duration that rests on a catalogue's rates; half as wide on measured ones."""
-STEP_OVERHEAD_SECONDS = 20.0
-"""Starting a process, importing torch and reading a model (measured here, two cores)."""
+TIME_SPREAD = (0.45, 2.0)
+"""Low and high factor of a duration that rests on a catalogue's rates (one model on one kind of processor: 250 to 730
+tokens/s); half as wide on measured ones."""
+START_SECONDS: dict[str, float] = {"weights": 4.0, "convert": 8.0, "calibrate": 12.0, "inference": 12.0, "train": 12.0}
+"""From starting a process to its first work beside reading the model, by what it imports: torch alone (3 seconds),
+tokenizers with it, or transformers and peft (5 seconds of processor time, 13 on a busy machine of two cores)."""
 USUAL_TEMPLATE_TOKENS = 32
 """Tokens that a chat template adds to a question and its answer: role marks, end marks, a default system prompt
 (36 with SmolLM2's and 30 with Qwen2.5's, about 15 without a system prompt)."""

@@ -53,7 +53,7 @@ def step_seconds(shape: ModelShape, method: Method, facts: Facts, config: dict[s
     """Duration of one step with its uncertainty: half as wide where the machine was measured."""
     model_bytes = shapes.count_params(shape) * float(c.HALF)
     disk = (facts.measured_disk_mbs or c.DISK_MB_S) * 1e6
-    overhead = c.STEP_OVERHEAD_SECONDS + model_bytes / disk
+    overhead = c.START_SECONDS[method.start or method.work] + model_bytes / disk
     if method.work == "train":
         tokens, at_once = training_tokens(facts, config)
         recomputes = bool(config.get("gradient_checkpointing", facts.has_gpu))

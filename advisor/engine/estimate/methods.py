@@ -34,6 +34,8 @@ class Method:
     """Calibration that gathers the second moments of every layer's inputs."""
     on_gpu: Literal["model", "layer"] = "model"
     """Calibration: the whole model on the GPU, or one block after the other."""
+    start: Literal["", "convert"] = ""
+    """How its process starts where that differs from others of its work, a key of `constants.START_SECONDS`."""
 
 
 _FULL = Method("all")
@@ -75,7 +77,7 @@ METHODS: dict[str, Method] = {
     "sparsegpt-by-block": Method("nothing", work="calibrate", hessians=True, on_gpu="layer"),
     "gptq": Method("nothing", work="calibrate", hessians=True, on_gpu="layer"),
     "awq": Method("nothing", work="calibrate", on_gpu="layer"),
-    "quantize-rtn": Method("nothing", work="weights"),
+    "quantize-rtn": Method("nothing", work="weights", start="convert"),
     "qat": _FULL,
 }
 
