@@ -173,7 +173,7 @@ def _why_not(entry: StackEntry, technique: Technique, facts: Facts) -> str:
     if not serving.is_written_here(entry.config):
         if entry.config.get("type", "Q8_0") not in serving.WRITTEN_HERE:
             return f"this version writes {', '.join(sorted(serving.WRITTEN_HERE))}, not {entry.config['type']}."
-        return f"this version writes it in 4 or 8 bits, not in {entry.config['bits']}."
+        return f"this version writes it in 8, 4 or 3 bits, not in {entry.config['bits']}."
     if entry.config.get("gpus", 1) > 1:
         return "it needs its model sharded over several GPUs, and this version trains on one."
     if entry.config.get("optimizer", "adamw") != "adamw":

@@ -9,7 +9,7 @@ from advisor.domain.facts import Facts
 from advisor.engine.estimate import estimate
 
 FORMATS: dict[str, tuple[tuple[float, str], ...]] = {
-    "awq": ((4, "awq"),),
+    "awq": ((4, "awq"), (3, "awq")),
     "gptq": ((4, "gptq"), (3, "gptq"), (2, "gptq")),
     "bnb-nf4": ((4, "nf4"),),
     "bnb-int8": ((8, "int8"),),
@@ -25,8 +25,8 @@ FORMATS: dict[str, tuple[tuple[float, str], ...]] = {
 GGUF_TYPES = {16: "F16", 8: "Q8_0", 4: "Q4_0", 3: "Q3_K_M", 2: "Q2_K"}
 WRITTEN_HERE = frozenset({"F16", "Q8_0", "Q4_0"})
 """GGUF types that the quantize executor writes; the K-quants are llama.cpp's own."""
-BITS_WRITTEN_HERE = frozenset({8, 4})
-"""Of GPTQ. Three bits have no layout that servers read at speed."""
+BITS_WRITTEN_HERE = frozenset({8, 4, 3})
+"""Of GPTQ and AWQ. Three bits save disk; servers have no fast kernels for them."""
 SMALL = 1.0
 """Billions below which 8 bits are the conservative choice (source 002, section 2.1). Above it a GGUF file is written in
 4 bits: on a CPU every weight is read for every token, and memory speed decides."""
@@ -84,7 +84,7 @@ def peak_gib(bits: float, kind: str, facts: Facts) -> float:
 def _settings(technique_id: str, bits: float) -> dict[str, Any]:
     if technique_id == "gguf":
         return {"type": GGUF_TYPES[int(bits)]}
-    return {"bits": int(bits)} if technique_id in ("gptq", "qat") else {}
+    return {"bits": int(bits)} if technique_id in ("gptq", "awq", "qat") else {}
 
 
 def is_written_here(settings: dict[str, Any]) -> bool:

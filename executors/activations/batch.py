@@ -56,6 +56,11 @@ class Batch:
             self._hidden = self._decoder.through(block, self._hidden)
         self._settle(index)
 
+    def watch(self, index: int, visit: Callable[[Layers, torch.Tensor], None]) -> None:
+        """As `through`, but the batch stays where it is: `past` is to follow."""
+        with self._decoder.block(index) as block, watching(block, _once_per_input(block, index, visit)):
+            self._decoder.through(block, self._hidden)
+
     def past(self, index: int, finished: Mapping[str, torch.Tensor]) -> None:
         """Take the batch through block `index` as it was left, its finished weights given by their full names.
 

@@ -1,4 +1,4 @@
-"""Stores a model in fewer bits: bitsandbytes for transformers, GGUF for llama.cpp, GPTQ, INT8 and FP8 for GPU servers.
+"""Stores a model in fewer bits: bitsandbytes for transformers, GGUF for llama.cpp, GPTQ, AWQ, INT8, FP8 for servers.
 
 Without training. Every result is read back, compared with its source, and its logits are held against those of the
 model it was made from.
@@ -18,7 +18,7 @@ from executors.protocol import Inputs, Machine, Say
 
 REQUIRES = ("torch", "transformers", "bitsandbytes", "compressed-tensors", "gguf", "safetensors", "numpy")
 
-CALIBRATED = frozenset({"gptq", "int8-w8a8"})
+CALIBRATED = frozenset({"gptq", "awq", "int8-w8a8"})
 COMPRESSED = CALIBRATED | {"fp8"}
 """Formats saved as compressed-tensors."""
 BITS = {"bnb-int8": 8.1, "bnb-nf4": 4.2}
@@ -30,15 +30,18 @@ GGUF_TYPES = ("F16", "Q8_0", "Q4_0")
 class Config(Frozen):
     """The format, its bits where there is a choice, and what it is calibrated with."""
 
-    format: Literal["bnb-int8", "bnb-nf4", "gguf", "gptq", "int8-w8a8", "fp8"]
+    format: Literal["bnb-int8", "bnb-nf4", "gguf", "gptq", "awq", "int8-w8a8", "fp8"]
     type: Literal["F16", "Q8_0", "Q4_0"] | None = Field(default=None)
     """GGUF only; Q8_0 when not given."""
-    bits: Literal[4, 8] | None = None
-    """GPTQ only; 4 when not given."""
-    group_size: Literal[32, 64, 128] | None = None
-    """GPTQ only: inputs that share a scale; when not given the largest that divides the width of every layer."""
+    bits: Literal[3, 4, 8] | None = None
+    """GPTQ and AWQ; 4 when not given."""
+    group_size: Literal[16, 32, 64, 128, 256, 512, 1024] | None = None
+    """GPTQ and AWQ: inputs that share a scale; when not given the largest of 128, 64 and 32 that divides the width of
+    every layer."""
+    symmetric: bool | None = None
+    """GPTQ and AWQ: the range of a group is centred on 0. When not given true for gptq and for 8 bits."""
     data: DataSpec | None = None
-    """Calibration text; needed by gptq and int8-w8a8."""
+    """Calibration text; needed by gptq, awq and int8-w8a8."""
     sequences: int = Field(default=64, ge=1, le=100_000)
     seq_len: int = Field(default=256, ge=8, le=1_000_000)
     """Tokens per calibration sequence."""
@@ -47,11 +50,17 @@ class Config(Frozen):
     def _fits_together(self) -> Config:
         if self.format != "gguf" and self.type is not None:
             raise ValueError("`type` is for format gguf only")
-        if self.format != "gptq" and (self.bits or self.group_size):
-            raise ValueError("`bits` and `group_size` are for format gptq only")
+        is_packed = self.format in ("gptq", "awq")
+        if not is_packed and (self.bits or self.group_size or self.symmetric is not None):
+            raise ValueError("`bits`, `group_size` and `symmetric` are for formats gptq and awq only")
         if self.format in CALIBRATED and self.data is None:
             raise ValueError(f"{self.format} needs `data` to calibrate with; bnb-nf4, gguf and fp8 need none")
         return self
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether ranges are centred on 0."""
+        return self.symmetric if self.symmetric is not None else self.format != "awq" or self.bits == 8
 
     @property
     def form(self) -> str:
@@ -104,7 +113,7 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
     elif config.format in COMPRESSED:
         from executors.quantize.to_compressed import to_compressed
 
-        to_compressed(config, model, out, say)
+        to_compressed(config, inputs, model, out, say)
     else:
         from executors.quantize.to_bitsandbytes import to_bitsandbytes
 

@@ -27,14 +27,13 @@ def check_compressed(config: Config, model: ModelFolder, machine: Machine) -> li
     targets = prunable(model)
     if not targets:
         return [danger("nothing-to-quantize", f"{model.path} has no linear layers inside decoder blocks")]
-    group = config.group_size or fitting_group(targets)
-    if config.format == "gptq" and (trouble := _group_trouble(group, targets)):
+    form = form_of(config, targets)
+    if form.layout == "pack-quantized" and (trouble := _group_trouble(form.group, targets)):
         return [trouble]
-    form = form_of(config.format, config.bits or 4, group)
     weights = sum(info.shape[0] * info.shape[1] for info in targets)
     kept = model.bytes - sum(info.bytes for info in targets)
-    scale_bits = 16 / form.group if form.group else 0.1
-    found = check_disk((kept + weights * (form.bits + scale_bits) / 8) * 1.02, machine)
+    # Twice: finished blocks are kept beside the result until it stands.
+    found = check_disk((kept + 2 * weights * form.bits_per_weight / 8) * 1.02, machine)
     need = 6 * model.largest
     if config.format != "fp8":
         need = working_bytes(model, config.sequences, config.seq_len) + hessian_bytes(targets)

@@ -134,10 +134,10 @@ def test_gptq_is_told_its_bits(knowledge: Knowledge, facts_of: Build, bits: int,
     assert (plan.steps[0].config["bits"], plan.steps[0].max_regression) == (bits, gate)
 
 
-def test_gptq_in_three_bits_is_left_to_other_tools(knowledge: Knowledge, facts_of: Build) -> None:
+def test_gptq_in_two_bits_is_left_to_other_tools(knowledge: Knowledge, facts_of: Build) -> None:
     """Bits that are not written here are named in the reason."""
     advice = stack(knowledge, "gptq")
-    entry = advice.stack[0].model_copy(update={"config": {"bits": 3}})
+    entry = advice.stack[0].model_copy(update={"config": {"bits": 2}})
     with pytest.raises(AdvisorError) as caught:
         compile_plan(advice.model_copy(update={"stack": (entry,)}), knowledge, facts_of(SMALL))
-    assert "4 or 8 bits, not in 3" in caught.value.why
+    assert "8, 4 or 3 bits, not in 2" in caught.value.why

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from executors.activations.hessian import inverse_factor
-from executors.quantize.rounding import dequantize, gptq, group_scales, to_float8
+from executors.quantize.rounded import to_float8
+from executors.quantize.rounding import gptq, group_scales
 
 PAIR = torch.tensor([[2.0, 1.0], [1.0, 2.0]])
 
@@ -30,7 +31,7 @@ def _plain(weight: torch.Tensor, hessian: torch.Tensor, bits: int, group: int) -
     for column in range(weight.shape[1]):
         if column % group == 0:
             part = slice(column, column + group)
-            scales.append(group_scales(weight[:, part].T.float(), importance[part].float(), bits).double())
+            scales.append(group_scales(weight[:, part].T.float(), importance[part].float(), bits)[0].double())
         whole = (weight[:, column] / scales[-1]).round().clamp(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
         error = (weight[:, column] - whole * scales[-1]) / inverse[column, column]
         weight[:, column:] -= error[:, None] * inverse[column, column:]
@@ -43,7 +44,8 @@ def test_gptq_on_four_by_four_by_hand() -> None:
     """One group, scale 1 given by the 7 in each row: of (1.4, 0.4) the second takes over half of the error 0.4."""
     factor, _ = inverse_factor(torch.block_diag(PAIR, PAIR), damping=0)
     weight = torch.tensor([[7.0, 0, 1.4, 0.4], [1.4, 0.4, 7.0, 0], [-1.4, -0.4, 7.0, 0], [7.0, 7.0, 7.0, 7.0]])
-    ((integers, scales),) = gptq([weight], factor, bits=4, group=4)
+    (found,) = gptq([weight], factor, bits=4, group=4)
+    integers, scales = found.values, found.scales
     assert integers.tolist() == [[7, 0, 1, 1], [1, 1, 7, 0], [-1, -1, 7, 0], [7, 7, 7, 7]]
     assert scales.flatten().tolist() == [1, 1, 1, 1]
 
@@ -53,7 +55,8 @@ def test_gptq_is_the_plain_algorithm(bits: int, group: int) -> None:
     """Integers and scales are those of the plain elimination but for close calls of rounding."""
     weight, hessian = _problem(20, 256)
     factor, _ = inverse_factor(hessian.clone(), damping=0)
-    ((integers, scales),) = gptq([weight], factor, bits, group)
+    (found,) = gptq([weight], factor, bits, group)
+    integers, scales = found.values, found.scales
     expected, expected_scales = _plain(weight, hessian, bits, group)
     assert (scales.double() == expected_scales).double().mean() > 0.99
     assert (integers == expected).double().mean() > 0.99
@@ -66,8 +69,8 @@ def test_layers_quantized_together_come_out_as_alone() -> None:
     factor, _ = inverse_factor(hessian)
     together = gptq([weight[:5], weight[5:]], factor, 4, 64)
     for found, given in zip(together, (weight[:5], weight[5:]), strict=True):
-        ((integers, scales),) = gptq([given], factor, 4, 64)
-        assert torch.equal(found[0], integers) and torch.equal(found[1], scales)
+        (alone,) = gptq([given], factor, 4, 64)
+        assert torch.equal(found.values, alone.values) and torch.equal(found.scales, alone.scales)
 
 
 @pytest.mark.parametrize("bits", [4, 8])
@@ -75,29 +78,30 @@ def test_gptq_beats_plain_rounding(bits: int) -> None:
     """With the very same scales the output error is clearly below that of rounding to the nearest."""
     weight, hessian = _problem(64, 192, mixing=2.0)
     factor, _ = inverse_factor(hessian.clone())
-    ((integers, scales),) = gptq([weight], factor, bits, 64)
-    wide = scales.repeat_interleave(64, dim=1)
+    (found,) = gptq([weight], factor, bits, 64)
+    wide = found.scales.repeat_interleave(64, dim=1)
     nearest = (weight / wide).round().clamp(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) * wide
-    assert _loss(dequantize(integers, scales) - weight, hessian) < 0.8 * _loss(nearest - weight, hessian)
+    assert _loss(found.dense() - weight, hessian) < 0.8 * _loss(nearest - weight, hessian)
 
 
-def test_what_shall_stay_zero_stays_zero() -> None:
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_what_shall_stay_zero_stays_zero(symmetric: bool) -> None:
     """The masked weights are zero to the bit, and the others still make up for it."""
     weight, hessian = _problem(20, 128)
     factor, _ = inverse_factor(hessian)
     keep = torch.rand(20, 128) > 0.5
-    ((integers, scales),) = gptq([weight * keep], factor, 4, 64, [keep])
-    assert (integers[~keep] == 0).all()
-    ((free, _),) = gptq([weight * keep], factor, 4, 64)
-    assert (free[~keep] != 0).any()
-    assert scales.isfinite().all()
+    (found,) = gptq([weight * keep], factor, 4, 64, [keep], symmetric)
+    assert (found.dense()[~keep] == 0).all()
+    (free,) = gptq([weight * keep], factor, 4, 64, None, symmetric)
+    assert (free.dense()[~keep] != 0).any()
+    assert found.scales.isfinite().all()
 
 
 def test_a_scale_is_stored_as_it_is_used() -> None:
     """Scales are numbers of 16 bits already, and a group of zeros has one that is not zero."""
     columns = torch.randn(64, 30)
     columns[:, 3] = 0
-    scales = group_scales(columns, torch.ones(64), 4)
+    scales, _ = group_scales(columns, torch.ones(64), 4)
     assert torch.equal(scales, scales.bfloat16().float())
     assert (scales > 0).all()
 
@@ -109,15 +113,16 @@ def test_an_outlier_without_weight_is_clipped() -> None:
     counted = torch.ones(64)
     unimportant = counted.clone()
     unimportant[10] = 0
-    assert group_scales(column, unimportant, 4) < group_scales(column, counted * 0 + (column[:, 0] == 1), 4)
+    important = (column[:, 0] == 1).float()
+    assert group_scales(column, unimportant, 4)[0] < group_scales(column, important, 4)[0]
 
 
 def test_eight_bit_floats_are_within_a_sixteenth() -> None:
     """Three mantissa bits: each normal value is off by at most a sixteenth, the largest of a row at the end."""
     weight = torch.randn(4, 64)
     weight[2] = 0
-    values, scales = to_float8(weight)
-    back = dequantize(values, scales)
+    found = to_float8(weight)
+    values, scales, back = found.values, found.scales, found.dense()
     assert values.dtype is torch.float8_e4m3fn
     assert ((back - weight).abs() <= weight.abs() / 16 + scales * 2**-9).all()
     assert values.float().abs().amax(dim=1).tolist() == pytest.approx([448, 448, 0, 448], rel=0.07)
