@@ -200,7 +200,7 @@ def step_seconds(request: EstimateRequest, gpu: GpuAnswer) -> float | None:
     """Seconds of one training step on a GPU of the catalogue; None for other work or an unknown GPU."""
     from advisor.domain.facts import Facts
     from advisor.engine.estimate import effective_method, shape_of
-    from advisor.engine.estimate.duration import achieved_flops, training_flops
+    from advisor.engine.estimate.duration import Passes, micro_batch_seconds
     from advisor.engine.gpus import match
     from advisor.knowledge import load_knowledge
 
@@ -212,9 +212,16 @@ def step_seconds(request: EstimateRequest, gpu: GpuAnswer) -> float | None:
     if request.precision == "fp32":
         rate = spec.tflops.get("tf32") or spec.tflops["fp32"]
     tokens = request.micro_batch * request.seq_len
-    facts = Facts(goal="optimize", has_gpu=True, gpu_tflops_bf16=rate)
-    flops = training_flops(shape_of(request), method, tokens, request.seq_len, request.gradient_checkpointing)
-    return round(request.accumulation * flops / achieved_flops(facts, tokens), DECIMALS)
+    facts = Facts(goal="optimize", has_gpu=True, gpu_tflops_bf16=rate, gpu_bandwidth_gbs=spec.bandwidth_gbs)
+    passes = Passes(
+        tokens,
+        request.seq_len,
+        request.gradient_checkpointing,
+        request.gpus,
+        request.sharding in ("fsdp", "zero3"),
+        accumulation=request.accumulation,
+    )
+    return round(request.accumulation * micro_batch_seconds(shape_of(request), method, facts, passes), DECIMALS)
 
 
 def as_text(found: Estimate, request: EstimateRequest, gpu: GpuAnswer | None, ladder: tuple[Fix, ...]) -> str:

@@ -128,15 +128,28 @@ ones predicted no longer correct them."""
 
 # -- time --------------------------------------------------------------------------------------------------------------
 
-TRAIN_UTILISATION = 0.35
-"""Share of the dense peak rate that training reaches with 16-bit matrices: 0.3 to 0.5 in published runs (PaLM paper
-2204.02311 section 4.1 collects 0.21 to 0.46)."""
-SMALL_UTILISATION = 0.15
-"""The same where a micro batch holds fewer tokens than `SATURATING_TOKENS`."""
-SATURATING_TOKENS = 4096
-"""Tokens of a micro batch from which large matrices fill a data-centre GPU."""
+TRAIN_UTILISATION = 0.5
+"""Share of the dense peak rate that the matrix products of a training reach on one GPU with 16-bit numbers: 0.42 to
+0.65 in torchao's and torchtune's tables (Llama 2 1B to Llama 3.1 8B), 0.21 to 0.46 in the PaLM paper (2204.02311)."""
+LAUNCH_SECONDS = 0.0035
+"""Per block and micro batch, forward and backward, while kernels are launched one by one: what is left of litgpt's
+tables at a batch of one, whatever the model (16 to 40 blocks), and of the PEFT suite's 188 ms per step of 28 blocks."""
 QLORA_SLOWDOWN = 1.35
-"""Dequantizing 4-bit weights in each pass: 1.3 to 1.6 in litgpt's resource tables."""
+"""On a CPU: unpacking 4-bit weights in each pass."""
+NF4_BYTES = 4.127 / 8
+"""Per weight, with double quantization."""
+DEQUANTIZE_BYTES = 2.5
+"""Per 4-bit weight and pass: half a byte read, a 16-bit copy written."""
+DEQUANTIZE_SHARE = 0.22
+"""Share of the memory bandwidth that doing so reaches (litgpt's tables: NF4 against bf16 at a batch of one)."""
+OPTIMIZER_BYTES = 28.0
+"""Per trained parameter and optimizer step: parameter, gradient and two states, read and written (AdamW)."""
+LINK_GBS = {"nvlink": 150.0, "pcie": 12.0}
+"""GB/s at which one GPU gathers sharded weights: half of what NVLink 3 and 16 lanes of PCIe 4 carry one way."""
+LINKED_FROM_GBS = 1200.0
+"""Memory bandwidth from which a GPU is one of those that machines link by NVLink: cards with HBM."""
+DEFAULT_GPU_GBS = 900.0
+"""Memory bandwidth of a GPU nobody named."""
 DEFAULT_GPU_TFLOPS = 150.0
 """Dense bf16 TFLOP/s of a GPU nobody named: an RTX 4090 or A10-class card."""
 CPU_BF16_GFLOPS: dict[str, float] = {"amx_bf16": 80.0, "avx512_bf16": 60.0, "bf16": 40.0}

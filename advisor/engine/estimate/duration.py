@@ -5,7 +5,7 @@ Rates come from a calibration where there is one, otherwise from the catalogue w
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from advisor.domain.architecture import ModelShape
 from advisor.domain.estimate import Range
@@ -27,17 +27,50 @@ def training_flops(shape: ModelShape, method: Method, tokens: float, seq_len: fl
     return tokens * method.batch_factor * (per_token + attention) * (passes + forward_only)
 
 
-def achieved_flops(facts: Facts, tokens_at_once: float, gpus: int = 1, precision: str = "bf16") -> float:
-    """Operations per second that training reaches here in this precision: measured, else typical of the machine."""
+def achieved_flops(facts: Facts, precision: str = "bf16") -> float:
+    """Operations per second that the matrices of a training reach here: measured, else typical of the machine."""
     measured = facts.measured_tflops_fp32 if precision == "fp32" else facts.measured_tflops
     if measured is not None:
-        return measured * 1e12 * (gpus if facts.has_gpu else 1)
+        return measured * 1e12
     if not facts.has_gpu:
         return (facts.cpu_cores or 4) * _core_gflops(facts.cpu_features, precision) * 1e9
-    busy = c.TRAIN_UTILISATION if tokens_at_once >= c.SATURATING_TOKENS else c.SMALL_UTILISATION
-    if tokens_at_once < c.SATURATING_TOKENS:
-        busy += (c.TRAIN_UTILISATION - c.SMALL_UTILISATION) * tokens_at_once / c.SATURATING_TOKENS
-    return (facts.gpu_tflops_bf16 or c.DEFAULT_GPU_TFLOPS) * 1e12 * busy * gpus
+    return (facts.gpu_tflops_bf16 or c.DEFAULT_GPU_TFLOPS) * 1e12 * c.TRAIN_UTILISATION
+
+
+class Passes(NamedTuple):
+    """How a micro batch is passed through a model: tokens of it, tokens of one sequence, recomputation, GPUs."""
+
+    tokens: float
+    length: float
+    recomputes: bool
+    gpus: int = 1
+    is_sharded: bool = False
+    precision: str = "bf16"
+    accumulation: int = 1
+
+
+def micro_batch_seconds(shape: ModelShape, method: Method, facts: Facts, passes: Passes) -> float:
+    """Seconds of one micro batch on each GPU (or on the CPU): matrix products, launching kernels, unpacking 4-bit
+    weights, gathering sharded ones, and its share of the optimizer's step."""
+    flops = training_flops(shape, method, passes.tokens, passes.length, passes.recomputes)
+    seconds = flops / achieved_flops(facts, passes.precision)
+    if not facts.has_gpu:
+        return seconds * (c.QLORA_SLOWDOWN if method.quantized_base else 1.0)
+    bandwidth = (facts.gpu_bandwidth_gbs or c.DEFAULT_GPU_GBS) * 1e9
+    times = 3 if passes.recomputes else 2
+    if facts.measured_tflops is None:
+        seconds += c.LAUNCH_SECONDS * shape.layers * times / 2
+    weights = shapes.linear_params(shape)
+    if method.quantized_base:
+        seconds += times * weights * c.DEQUANTIZE_BYTES / (bandwidth * c.DEQUANTIZE_SHARE)
+    if passes.gpus > 1 and passes.is_sharded:
+        link = c.LINK_GBS["nvlink" if bandwidth >= c.LINKED_FROM_GBS * 1e9 else "pcie"] * 1e9
+        size = weights * (c.NF4_BYTES if method.quantized_base else c.HALF)
+        seconds += times * size * (1 - 1 / passes.gpus) / link
+    if method.trains == "all":
+        share = passes.gpus if passes.is_sharded else 1
+        seconds += shapes.count_params(shape) * c.OPTIMIZER_BYTES / bandwidth / share / passes.accumulation
+    return seconds
 
 
 def _core_gflops(features: tuple[str, ...], precision: str) -> float:
@@ -57,9 +90,18 @@ def step_seconds(shape: ModelShape, method: Method, facts: Facts, config: dict[s
     if method.work == "train":
         tokens, at_once = training_tokens(facts, config)
         recomputes = bool(config.get("gradient_checkpointing", facts.has_gpu))
-        flops = training_flops(shape, method, tokens, at_once.length, recomputes)
-        rate = achieved_flops(facts, at_once.tokens, int(config.get("gpus", 1)), precision_of(facts, config))
-        work = flops / rate * (c.QLORA_SLOWDOWN if method.quantized_base else 1.0)
+        gpus = int(config.get("gpus", 1))
+        passes = Passes(
+            at_once.tokens,
+            at_once.length,
+            recomputes,
+            gpus,
+            config.get("sharding", "fsdp") in ("fsdp", "zero3"),
+            precision_of(facts, config),
+            int(config.get("accumulation") or 1),
+        )
+        count = tokens / (at_once.tokens * (gpus if facts.has_gpu else 1))
+        work = count * micro_batch_seconds(shape, method, facts, passes)
     elif method.work == "calibrate":
         work = _calibration_seconds(shape, method, facts, config, seq_len)
     else:
@@ -67,7 +109,7 @@ def step_seconds(shape: ModelShape, method: Method, facts: Facts, config: dict[s
         work = 3 * model_bytes / disk  # read, write, verify
         work += c.WEIGHT_PASSES * shapes.count_params(shape) * c.FP32 / memory
     low, high = c.TIME_SPREAD
-    if facts.calibration is not None:
+    if facts.calibration is not None or facts.measured_tflops is not None:
         low, high = (1 + low) / 2, (1 + high) / 2
     return Range(low=overhead / 2 + work * low, expected=overhead + work, high=2 * overhead + work * high)
 
@@ -82,4 +124,4 @@ def _calibration_seconds(
     if method.hessians:
         for linear in shapes.linears(shape):
             flops += linear.copies * (2 * tokens * linear.inputs**2 + linear.inputs**3 + linear.size * linear.inputs)
-    return flops / achieved_flops(facts, tokens, precision=precision_of(facts, config))
+    return flops / achieved_flops(facts, precision_of(facts, config))

@@ -52,7 +52,7 @@ def test_cells() -> None:
     assert quantize_prune.verdict is Verdict.BAD
     assert quantize_prune.is_disputed
     assert matrix.cell(Family.PRUNE, Family.FINETUNE).is_narrowed
-    assert matrix.cell(Family.EXPORT, Family.EXPORT).verdict is None
+    assert matrix.cell(Family.EXPORT, Family.EXPORT).verdict is Verdict.OK
     assert len(matrix.families) == 13
 
 
