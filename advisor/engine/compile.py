@@ -176,8 +176,6 @@ def _why_not(entry: StackEntry, technique: Technique, facts: Facts) -> str:
         return f"this version writes it in 8, 4 or 3 bits, not in {entry.config['bits']}."
     if entry.config.get("gpus", 1) > 1:
         return "it needs its model sharded over several GPUs, and this version trains on one."
-    if entry.config.get("optimizer", "adamw") != "adamw":
-        return "it fits only with an 8-bit optimizer, which this version does not train with."
     if technique.needs_teacher and facts.teacher_id is None:
         return "no teacher model is named; set teacher.id to a folder or a hub id."
     if technique.data is not None:
@@ -243,6 +241,8 @@ def _config(entry: StackEntry, technique: Technique, facts: Facts, chain: _Chain
     own = {key: value for key, value in entry.config.items() if key not in _NOT_FOR_EXECUTORS}
     if "carrier" in entry.config and "method" not in technique.config:
         own["method"] = _METHODS[entry.config["carrier"]]
+    if technique.data is not None and technique.data.use == "train":
+        own |= learned_data.accompanying(technique, facts)
     config = {**technique.config, **own}
     data = learned_data.data_of(facts, technique.data, chain.tells_dates)
     if technique.data is None or data is None:

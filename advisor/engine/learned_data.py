@@ -19,6 +19,15 @@ _THEN_KIND = DataKind.INSTRUCTIONS
 PREPARING = ("synthetic-data", "data-quality", "data-mixing", "instruction-format")
 """Techniques that make a data set, in the order they are run: written, cleaned, mixed, formatted."""
 MIXING = "data-mixing"
+TRAINERS = frozenset({"finetune"})
+"""Executors that know every setting below."""
+EFFICIENT_SETTINGS: dict[str, dict[str, Any]] = {
+    "gradient-checkpointing": {"gradient_checkpointing": True},
+    "mixed-precision": {"precision": "bf16"},
+    "flash-attention": {"attention": "sdpa"},
+}
+EFFICIENT = frozenset(EFFICIENT_SETTINGS)
+"""Supports that are settings of the training they accompany. PyTorch's own attention chooses the fused kernel."""
 
 
 def prepared_by(recommendation: Recommendation, knowledge: Knowledge, facts: Facts) -> tuple[str, ...]:
@@ -49,6 +58,18 @@ def settings_of(technique: Technique, facts: Facts) -> dict[str, Any]:
     if technique.id == MIXING:
         return {"general": general_data(facts)}
     return {"language": facts.data_language} if technique.id == "data-quality" and facts.data_language else {}
+
+
+def accompanying(technique: Technique, facts: Facts) -> dict[str, Any]:
+    """Settings of a training that a person asked for beside the technique: how it saves memory and time."""
+    settings: dict[str, Any] = {}
+    if technique.executor not in TRAINERS:
+        return settings
+    if facts.train_optimizer is not None:
+        settings["optimizer"] = facts.train_optimizer
+    for support in EFFICIENT & set(facts.use):
+        settings |= EFFICIENT_SETTINGS[support]
+    return settings
 
 
 def data_of(facts: Facts, use: DataUse | None = None, dates: bool = False) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from advisor.domain.errors import Diagnostic, Severity
 from advisor.domain.words import DataKind
 from executors.protocol import Inputs, Machine
 from executors.training.config import REQUIRES, TrainingConfig
-from executors.training.preflight import check_adapter, check_data
+from executors.training.preflight import check_adapter, check_data, check_machine
 
 __all__ = ["REQUIRES", "TRAINABLE", "Config", "milder", "preflight"]
 
@@ -26,13 +26,16 @@ TRAINABLE = (
 class Config(TrainingConfig):
     """Settings of one supervised fine-tuning."""
 
+    packing: bool = False
+    """Texts are put together to sequences of full length, so that nothing is padded; conversations stay apart."""
+
 
 def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnostic]:
     """What is wrong before anything starts: data that cannot be read or split, kinds that cannot be trained on."""
     if config.data.kind not in TRAINABLE:
         text = f"data of kind {config.data.kind} cannot be fine-tuned on"
         return [Diagnostic(severity=Severity.DANGER, code="data-kind", text=text)]
-    return [*check_adapter(config, inputs), *check_data(config)]
+    return [*check_adapter(config, inputs), *check_machine(config, machine), *check_data(config)]
 
 
 def milder(config: Config) -> dict[str, Any] | None:

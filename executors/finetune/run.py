@@ -10,7 +10,9 @@ from typing import Any
 
 from advisor.domain.errors import Severity
 from executors.datasets import load
+from executors.datasets.packing import pack, padding_share
 from executors.datasets.render import Encoded, encode
+from executors.datasets.rows import Row, Text
 from executors.finetune.config import Config
 from executors.models.load import find_folder, load_tokenizer
 from executors.protocol import Inputs, Say
@@ -68,6 +70,7 @@ def train_sequences(
     training = Training(build, reporter, root, about, config.micro_batch, config.accumulation, config.keep_best)
     trainer = train(training, say)
     setup.report_share(trainer.model, config, say)
+    setup.report_savings(trainer, say)
     say.progress(steps, steps, "steps", "writing")
     setup.write_result(trainer, config, inputs, out)
 
@@ -84,7 +87,19 @@ def _encode(config: Config, inputs: Inputs, say: Say) -> tuple[list[Encoded], li
         say.diagnostic(
             Severity.WARNING, "rows-too-long", f"{len(rows) - whole} of {len(rows)} rows teach nothing", because
         )
+    if config.packing:
+        sequences = _packed(sequences, rows, config, say)
     return sequences, held_out[:HELD_OUT_ROWS]
+
+
+def _packed(sequences: list[Encoded], rows: Sequence[Row], config: Config, say: Say) -> list[Encoded]:
+    """Texts put together; says what padding that saves at this micro-batch."""
+    packed = pack(sequences, {n for n, row in enumerate(rows) if isinstance(row, Text)}, config.seq_len)
+    shares = [padding_share([len(s.ids) for s in found], config.micro_batch) for found in (sequences, packed)]
+    say.log(f"packing: {len(sequences)} sequences become {len(packed)}")
+    say.metric("padding_before_packing", shares[0], "share")
+    say.metric("padding_after_packing", shares[1], "share")
+    return packed
 
 
 def _held_out_loss(model: Any, held_out: Sequence[Encoded]) -> list[Measured]:
@@ -120,7 +135,7 @@ def _build(
         processing_class=loaded.tokenizer,
         data_collator=lambda rows: collate([Encoded(r["input_ids"], r["labels"], 0) for r in rows], pad),
         callbacks=[make_callback(reporter)],
-        optimizers=(make_optimizer(loaded.model, config.learning_rate), None),
+        optimizers=(make_optimizer(loaded.model, config.learning_rate, config.optimizer), None),
     )
     # The loss is divided by the labelled tokens of the whole accumulated batch.
     trainer.model_accepts_loss_kwargs = True

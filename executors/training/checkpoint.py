@@ -56,12 +56,12 @@ def save(root: Path, step: int, trainer: Any, about: Manifest) -> Path:
     target = root / f"step-{step:08d}"
     folder = temporary(target)
     save_file(_trainable(trainer.model), folder / WEIGHTS)
-    tensors, rest = _optimizer_state(_bare(trainer.optimizer))
+    tensors, rest, numbers = _optimizer_state(_bare(trainer.optimizer))
     save_file(tensors, folder / OPTIMIZER)
     generators, positions = _random_state()
     save_file(generators, folder / RANDOMNESS)
     state: dict[str, Any] = {"optimizer": rest, "schedule": trainer.lr_scheduler.state_dict(), "random": positions}
-    state["history"] = trainer.reporter.history
+    state["history"], state["numbers"] = trainer.reporter.history, numbers
     (folder / STATE).write_text(json.dumps(state))
     trainer.state.save_to_json(str(folder / "trainer_state.json"))
     write_manifest(folder, about)
@@ -111,6 +111,9 @@ def restore_optimizer(folder: Path, optimizer: Any, scheduler: Any) -> None:
         else:
             # Not load_state_dict: it would cast to the parameter's type.
             bare.state[parameter][name] = value.to(parameter.device) if value.ndim else value
+    for key, plain in state.get("numbers", {}).items():
+        number, _, name = key.partition(".")
+        bare.state[parameters[int(number)]][name] = plain
     scheduler.load_state_dict(state["schedule"])
 
 
@@ -141,18 +144,26 @@ def _trainable(model: Any) -> dict[str, Any]:
     return {name: p.detach().contiguous() for name, p in model.named_parameters() if p.requires_grad}
 
 
-def _optimizer_state(optimizer: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Tensors by `<parameter number>.<name>`, and the settings of each group."""
+def _optimizer_state(optimizer: Any) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, Any]]:
+    """Tensors by `<parameter number>.<name>`, the settings of each group, and state that is no tensor."""
+    import torch
+
     tensors: dict[str, Any] = {}
+    numbers: dict[str, Any] = {}
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     shared = {id(parameter) for parameter, master in getattr(optimizer, "pairs", ()) if parameter is master}
     for number, parameter in enumerate(parameters):
         if hasattr(optimizer, "pairs") and id(parameter) not in shared:
             tensors[f"{number}.master"] = parameter.detach().contiguous()
         for name, value in optimizer.state[parameter].items():
-            tensors[f"{number}.{name}"] = value.detach().contiguous()
+            if torch.is_tensor(value):
+                # The tables of 8-bit optimizers are shared between parameters, and a file cannot share memory.
+                own = value.detach().clone() if name.startswith("qmap") else value.detach()
+                tensors[f"{number}.{name}"] = own.contiguous()
+            else:
+                numbers[f"{number}.{name}"] = value
     groups = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
-    return tensors, groups
+    return tensors, groups, numbers
 
 
 def _random_state() -> tuple[dict[str, Any], dict[str, Any]]:

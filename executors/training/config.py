@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from advisor.domain.plan import DataSpec
 from executors.adapters.settings import PREFIXES, AdapterSettings
 from executors.models.device import Precision
+from executors.training.optimizer import OptimizerName
 
 REQUIRES = ("torch", "transformers", "tokenizers", "peft", "trl", "accelerate", "datasets", "safetensors")
 
@@ -26,7 +27,10 @@ class TrainingConfig(AdapterSettings):
     accumulation: int = Field(default=1, ge=1, le=65_536)
     seq_len: int = Field(default=512, ge=8, le=1_000_000)
     gradient_checkpointing: bool = False
-    optimizer: Literal["adamw"] = "adamw"
+    optimizer: OptimizerName = "adamw"
+    """adafactor, sgd and the 8-bit kinds keep less state; paged lets a GPU evict it to the host."""
+    attention: Literal["auto", "sdpa", "flash", "eager"] = "auto"
+    """sdpa: PyTorch's own fused kernels; flash: the package flash-attn, on a GPU; auto: what is fastest here."""
     precision: Precision = "auto"
     warmup: float = Field(default=0.03, ge=0, lt=1)
     """Share of the steps over which the learning rate rises."""

@@ -1,4 +1,4 @@
-"""AdamW whose steps are taken in float32 while the model computes in bfloat16.
+"""Optimizers whose steps are taken in float32 while the model computes in bfloat16.
 
 A bfloat16 weight keeps 8 bits: a step smaller than 1/256 of it would be rounded away. The optimizer therefore steps
 float32 masters and copies them into the model. Forward and backward pass stay in bfloat16 throughout, without the
@@ -8,7 +8,9 @@ casts that float32 adapters on a bfloat16 model need. Method: Micikevicius et al
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
+
+OptimizerName = Literal["adamw", "adamw-8bit", "paged-adamw-8bit", "adafactor", "sgd"]
 
 
 class MasterStep:
@@ -32,16 +34,53 @@ class MasterStep:
         return result
 
 
-def make_optimizer(model: Any, learning_rate: float) -> Any:
-    """AdamW (betas 0.9, 0.999; no weight decay) over the trainable parameters, in their order in the model."""
-    import torch
+def make_optimizer(model: Any, learning_rate: float, name: OptimizerName = "adamw") -> Any:
+    """An optimizer over the trainable parameters, in their order in the model, without weight decay.
 
+    adamw: betas 0.9 and 0.999. adamw-8bit: its moments in 8 bits by blocks (Dettmers et al. 2022, 8-bit Optimizers via
+    Block-wise Quantization); paged: in memory that the GPU may evict to the host. adafactor: a row and a column of
+    second moments per matrix (Shazeer and Stern 2018). sgd: no state at all.
+    """
     pairs = []
     for parameter in model.parameters():
         if parameter.requires_grad:
-            is_short = parameter.dtype in (torch.bfloat16, torch.float16)
-            pairs.append((parameter, parameter.detach().float() if is_short else parameter))
-    kind: Any = type("MasterAdamW", (MasterStep, torch.optim.AdamW), {})
-    optimizer = kind([master for _, master in pairs], lr=learning_rate, weight_decay=0.0, fused=True)
+            pairs.append((parameter, _master(parameter)))
+    base, settings = _kind(name)
+    kind: Any = type(f"Master{base.__name__}", (MasterStep, base), {})
+    optimizer = kind([master for _, master in pairs], lr=learning_rate, weight_decay=0.0, **settings)
     optimizer.pairs = pairs
     return optimizer
+
+
+def state_bytes(optimizer: Any) -> int:
+    """Bytes of the optimizer's state, without the masters."""
+    import torch
+
+    bare = getattr(optimizer, "optimizer", optimizer)
+    values = [value for state in bare.state.values() for value in state.values() if torch.is_tensor(value)]
+    # The tables of 8-bit optimizers are shared between parameters.
+    return sum({value.data_ptr(): value.numel() * value.element_size() for value in values}.values())
+
+
+def _master(parameter: Any) -> Any:
+    """A float32 copy of a short parameter, any other as it is. Shards stay shards."""
+    import torch
+
+    is_short = parameter.dtype in (torch.bfloat16, torch.float16)
+    return parameter.detach().float() if is_short else parameter
+
+
+def _kind(name: OptimizerName) -> tuple[type, dict[str, Any]]:
+    """The optimizer class and what else it is told."""
+    import torch
+
+    if name == "adamw":
+        return torch.optim.AdamW, {"fused": True}
+    if name == "adafactor":
+        return torch.optim.Adafactor, {}
+    if name == "sgd":
+        return torch.optim.SGD, {}
+    import bitsandbytes
+
+    kinds = {"adamw-8bit": bitsandbytes.optim.AdamW8bit, "paged-adamw-8bit": bitsandbytes.optim.PagedAdamW8bit}
+    return kinds[name], {}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from advisor.domain.errors import AdvisorError, Diagnostic, Severity
+from advisor.domain.plan import DataSpec
 from advisor.domain.words import ArtifactKind
-from executors.protocol import Inputs
+from executors.protocol import Inputs, Machine
 from executors.training.config import TrainingConfig
 
 
@@ -19,7 +20,38 @@ def check_data(config: TrainingConfig) -> list[Diagnostic]:
         load(config.data, "held-out")
     except AdvisorError as error:
         return [_danger("data", error)]
-    return []
+    return passed_over(config.data)
+
+
+def passed_over(spec: DataSpec) -> list[Diagnostic]:
+    """A warning that names the rows a person chose to go on without; nothing when there are none."""
+    from executors.datasets.files import bad_rows, first_of
+
+    bad = bad_rows(spec) if spec.bad_rows == "skip" and Path(spec.path).expanduser().exists() else []
+    if not bad:
+        return []
+    text = f"{len(bad)} rows cannot be used and are passed over"
+    return [Diagnostic(severity=Severity.WARNING, code="bad-rows-skipped", text=text, because=first_of(bad))]
+
+
+def check_machine(config: TrainingConfig, machine: Machine) -> list[Diagnostic]:
+    """Kinds of optimizer and attention that need a package that is not here."""
+    from importlib.util import find_spec
+
+    needed = {"bitsandbytes": config.optimizer.endswith("8bit"), "flash_attn": config.attention == "flash"}
+    hints = {
+        "bitsandbytes": "install bitsandbytes, or take optimizer: adafactor",
+        "flash_attn": "take attention: sdpa, whose kernels come with PyTorch",
+    }
+    found = []
+    if config.optimizer.startswith("paged") and machine.gpu_free_gib is None:
+        text = "there is no GPU to evict optimizer states from: they stay where they are, in 8 bits"
+        found.append(Diagnostic(severity=Severity.INFO, code="not-paged", text=text))
+    return found + [
+        Diagnostic(severity=Severity.DANGER, code="package", text=f"{name} is not installed", hint=hints[name])
+        for name, is_needed in needed.items()
+        if is_needed and find_spec(name) is None
+    ]
 
 
 def check_adapter(config: TrainingConfig, inputs: Inputs) -> list[Diagnostic]:
