@@ -51,6 +51,8 @@ class DataUse(Frozen):
     """`train`: learnt from, with a schedule; `calibrate`: looked at to choose what changes; `corpus`: searched."""
     kinds: tuple[DataKind, ...] = ()
     """The kinds its executor can read; empty: any."""
+    optional: bool = False
+    """It runs without data, or with data of another kind, too."""
     recipe: Recipe | None = None
     """What examples are made of the rows. What the answers say (language, date, passages) is filled in."""
 

@@ -178,7 +178,7 @@ def _why_not(entry: StackEntry, technique: Technique, facts: Facts) -> str:
         return "it needs its model sharded over several GPUs, and this version trains on one."
     if technique.needs_teacher and facts.teacher_id is None:
         return "no teacher model is named; set teacher.id to a folder or a hub id."
-    if technique.data is not None:
+    if technique.data is not None and not technique.data.optional:
         if facts.data_path is None:
             return "no data is named; set data.path to a file or to builtin:stdlib."
         if technique.data.kinds and facts.data_kind not in technique.data.kinds:
@@ -245,13 +245,18 @@ def _config(entry: StackEntry, technique: Technique, facts: Facts, chain: _Chain
         own |= learned_data.accompanying(technique, facts)
     config = {**technique.config, **own}
     data = learned_data.data_of(facts, technique.data, chain.tells_dates)
-    if technique.data is None or data is None:
+    if technique.data is None or data is None or not _reads(technique.data, facts):
         return config
     made = _data_input(technique.data, chain)
     data |= {"path": f"{STEP}{made['data']}"} if made else {}
     if technique.data.use == "train":
         return {**technique.config, "data": data, **schedule(config, technique, facts), **own}
     return {**config, "data": data}
+
+
+def _reads(use: DataUse, facts: Facts) -> bool:
+    """Optional data is handed on only where the executor can read it; other data was checked before."""
+    return not use.optional or not use.kinds or facts.data_kind in use.kinds
 
 
 def _gate(entry: StackEntry, technique: Technique) -> float | None:

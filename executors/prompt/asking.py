@@ -63,23 +63,16 @@ class Asker:
     def _vectors(self) -> Vectors:
         return Vectors([example.question for example in self.prompt.examples])
 
-    @property
-    def opening(self) -> str:
-        """What is written for the model in front of its answer."""
+    def parts(self, answer: str) -> tuple[str, str, str]:
+        """What is written for the model before an answer, the answer as it is written, and what closes it."""
         prompt = self.prompt
-        return (prompt.final if prompt.reasoning else prompt.trigger) or self._around[0]
-
-    @property
-    def _around(self) -> tuple[str, str]:
-        """What stands before and behind the answer inside a JSON answer whose only member it is."""
-        return (f'{{{json.dumps(self.prompt.answer_key)}:"', '"}') if self.prompt.answer_key else ("", "")
+        if prompt.answer_key:
+            return f'{{{json.dumps(prompt.answer_key)}:"', json.dumps(answer, ensure_ascii=False)[1:-1], '"}'
+        return (prompt.final if prompt.reasoning else prompt.trigger), answer, ""
 
     def written(self, answer: str) -> str:
         """An answer as the model shall write it."""
-        before, behind = self._around
-        if self.prompt.answer_key:
-            return before + json.dumps(answer, ensure_ascii=False)[1:-1] + behind
-        return self.opening + answer
+        return "".join(self.parts(answer))
 
     def answer_in(self, text: str) -> str:
         """The answer inside what the model wrote."""

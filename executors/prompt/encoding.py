@@ -44,16 +44,16 @@ def encode_asked(rows: Sequence[Row], asker: Asker, tokenizer: Any, longest: int
 def _asked(row: Conversation, asker: Asker, tokenizer: Any, longest: int) -> tuple[list[int], list[int]] | None:
     *before, question, answer = row.messages
     turns = list(asker.turns(question.content, before))
-    written = asker.written(answer.content)
-    behind = tokenizer.eos_token or ""
-    start = written.index(answer.content) if answer.content in written else len(asker.opening)
+    before_answer, inside, behind = asker.parts(answer.content)
+    # Apart, so that the answer's tokens are the same whatever stands around it.
+    ids = [
+        tokenizer(text, add_special_tokens=False)["input_ids"] for text in (inside, behind, tokenizer.eos_token or "")
+    ]
+    last, labels = [*ids[0], *ids[1], *ids[2]], [*ids[0], *[IGNORED] * len(ids[1]), *ids[2]]
     while True:
-        head = render_prompt(turns, tokenizer) + written[:start]
-        # Apart, so that the answer's tokens are the same whatever stands before it.
-        first = tokenizer(head, add_special_tokens=False)["input_ids"]
-        last = tokenizer(written[start:] + behind, add_special_tokens=False)["input_ids"]
+        first = tokenizer(render_prompt(turns, tokenizer) + before_answer, add_special_tokens=False)["input_ids"]
         if len(first) + len(last) <= longest:
-            return first + last, [IGNORED] * len(first) + last
+            return first + last, [IGNORED] * len(first) + labels
         examples = [n for n, turn in enumerate(turns[:-1]) if turn.role == "user"]
         if not examples:
             return None

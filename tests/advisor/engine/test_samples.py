@@ -23,6 +23,7 @@ EXPECTED = {
     "fp8-throughput": ("fp8",),
     "dpo": ("dpo",),
     "merge-two": ("slerp-merge",),
+    "few-shot-stdlib": ("few-shot", "structured-output"),
 }
 
 

@@ -104,3 +104,20 @@ def test_preflight_reads_the_data(tmp_path: Path) -> None:
     bad = Config.model_validate({"data": {"path": str(tmp_path / "x.jsonl"), "kind": "text"}})
     assert evaluate.preflight(good, inputs, Machine()) == []
     assert [d.code for d in evaluate.preflight(bad, inputs, Machine())] == ["data"]
+
+
+def test_a_prompt_is_measured_with_the_model(tiny_model: Path, tmp_path: Path, listener: Any) -> None:
+    """Through a prompt the same answers are measured, token for token, so that both can be paired."""
+    from executors.prompt.file import Example, PromptFile, write_prompt
+
+    write_prompt(PromptFile(system="Be brief.", examples=(Example(question="a?", answer="b"),), shown=1), tmp_path)
+    roles = {"model": Input(kind="causal-lm", path=str(tiny_model)), "prompt": Input(kind="prompt", path=str(tmp_path))}
+    settings = {"data": {"path": "builtin:stdlib", "kind": "instructions"}, "max_examples": 8, "seq_len": 512,
+                "multiple_choice": 3, "generate_tokens": 2, "answers": 4, "answer_tokens": 4}  # fmt: skip
+    evaluate.run(Config.model_validate(settings), Inputs(roles=roles), tmp_path, listener)
+    with_prompt = Evaluation.model_validate_json((tmp_path / "evaluation.json").read_bytes())
+    alone = measure(tiny_model, tmp_path / "alone", listener, **settings)
+    assert with_prompt.weights == alone.weights
+    assert with_prompt.per_example["held_out_loss"] != alone.per_example["held_out_loss"]
+    assert len(alone.per_example["answer_accuracy"]) == len(with_prompt.per_example["answer_f1"]) == 4
+    assert "wanted" in with_prompt.samples[0]
