@@ -23,8 +23,8 @@ FORMATS: dict[str, tuple[tuple[float, str], ...]] = {
 }
 """Bits a format can be written in, and what the estimator calls it; the preferred first."""
 GGUF_TYPES = {16: "F16", 8: "Q8_0", 4: "Q4_0", 3: "Q3_K_M", 2: "Q2_K"}
-WRITTEN_HERE = frozenset({"F16", "Q8_0", "Q4_0"})
-"""GGUF types that the quantize executor writes; the K-quants are llama.cpp's own."""
+WRITTEN_HERE = frozenset({"F16", "Q8_0", "Q6_K", "Q5_1", "Q5_K_M", "Q5_0", "Q4_1", "Q4_K_M", "Q4_0", "Q3_K_M", "Q2_K"})
+"""GGUF types that the quantize executor writes; those with a K through llama.cpp, without which it refuses them."""
 BITS_WRITTEN_HERE = frozenset({8, 4, 3})
 """Of GPTQ and AWQ. Three bits save disk; servers have no fast kernels for them."""
 SMALL = 1.0

@@ -7,7 +7,7 @@ model it was made from.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,9 @@ from advisor.domain.errors import AdvisorError, Diagnostic
 from advisor.domain.plan import DataSpec
 from executors.protocol import Inputs, Machine, Say
 
+if TYPE_CHECKING:
+    from executors.tensors.folder import ModelFolder
+
 REQUIRES = ("torch", "transformers", "bitsandbytes", "compressed-tensors", "gguf", "safetensors", "numpy")
 
 CALIBRATED = frozenset({"gptq", "awq", "int8-w8a8"})
@@ -23,15 +26,17 @@ COMPRESSED = CALIBRATED | {"fp8"}
 """Formats saved as compressed-tensors."""
 BITS = {"bnb-int8": 8.1, "bnb-nf4": 4.2}
 """Bits per weight of the linear layers, scales included."""
-GGUF_TYPES = ("F16", "Q8_0", "Q4_0")
-"""The widest first."""
+GGUF_TYPES = ("F16", "Q8_0", "Q6_K", "Q5_1", "Q5_K_M", "Q5_0", "Q4_1", "Q4_K_M", "Q4_0", "Q3_K_M", "Q2_K")
+"""The widest first. Those with a K are written by llama.cpp where it is installed."""
 
 
 class Config(Frozen):
     """The format, its bits where there is a choice, and what it is calibrated with."""
 
     format: Literal["bnb-int8", "bnb-nf4", "gguf", "gptq", "awq", "int8-w8a8", "fp8"]
-    type: Literal["F16", "Q8_0", "Q4_0"] | None = Field(default=None)
+    type: (
+        Literal["F16", "Q8_0", "Q6_K", "Q5_1", "Q5_K_M", "Q5_0", "Q4_1", "Q4_K_M", "Q4_0", "Q3_K_M", "Q2_K"] | None
+    ) = None
     """GGUF only; Q8_0 when not given."""
     bits: Literal[3, 4, 8] | None = None
     """GPTQ and AWQ; 4 when not given."""
@@ -70,7 +75,7 @@ class Config(Frozen):
 
 def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnostic]:
     """What would make this step fail, from configurations and headers alone."""
-    from executors.tensors.checks import check_disk, check_model, check_ram, danger, refusal, warning
+    from executors.tensors.checks import check_disk, check_model, check_ram, danger, warning
 
     model, found = check_model(inputs)
     if model is None:
@@ -85,20 +90,33 @@ def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnost
 
         return found + check_compressed(config, model, machine)
     if config.format == "gguf":
-        from executors.export.gguf_form import file_bytes, require_exportable
-        from executors.export.gguf_tokens import read_vocabulary
-
-        try:
-            require_exportable(model, config.form)
-            read_vocabulary(model.path, model.tensors["model.embed_tokens.weight"].shape[0])
-        except AdvisorError as error:
-            found.append(refusal("not-exportable", error))
-            return found
-        found += check_disk(file_bytes(model, config.form) * 1.05, machine)
-        return found + check_ram(6 * model.largest, machine, "free memory on this machine")
+        return found + _check_gguf(config.form, model, machine)
     size = model.params * BITS[config.format] / 8 + 2 * model.largest
     found += check_disk(size * 1.05, machine)
     return found + check_ram(size + model.largest, machine, "use format gguf, which streams tensor by tensor")
+
+
+def _check_gguf(form: str, model: ModelFolder, machine: Machine) -> list[Diagnostic]:
+    from executors.export.gguf_form import K_BLOCK, K_QUANTS, file_bytes, require_exportable
+    from executors.export.gguf_tokens import read_vocabulary
+    from executors.export.llama_cpp_quantize import require_llama_cpp
+    from executors.tensors.checks import check_disk, check_ram, refusal, warning
+
+    found = []
+    try:
+        require_exportable(model, form)
+        read_vocabulary(model.path, model.tensors["model.embed_tokens.weight"].shape[0])
+        if form in K_QUANTS:
+            require_llama_cpp(form)
+            odd = [info for info in model.tensors.values() if len(info.shape) == 2 and info.shape[1] % K_BLOCK]
+            if odd:
+                text = f"{len(odd)} of {len(model.tensors)} tensors have rows that do not divide by {K_BLOCK}"
+                found.append(warning("k-quant-rows", text, "llama.cpp stores those in a wider type; the file grows"))
+    except AdvisorError as error:
+        return [refusal("not-exportable", error)]
+    # A K-quant is made from a 16-bit file that lies beside it meanwhile.
+    size = file_bytes(model, form) + (file_bytes(model, "F16") if form in K_QUANTS else 0)
+    return found + check_disk(size * 1.05, machine) + check_ram(6 * model.largest, machine, "free memory here")
 
 
 def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
@@ -123,8 +141,10 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
 def milder(config: Config) -> dict[str, Any] | None:
     """The next wider form of the same format; NF4 becomes 8 bits. None at 8 bits of a format and at F16."""
     if config.format == "gguf":
-        wider = GGUF_TYPES[: GGUF_TYPES.index(config.form)] if config.form in GGUF_TYPES else ()
-        return {"type": wider[-1]} if wider else None
+        wider = GGUF_TYPES[: GGUF_TYPES.index(config.form)]
+        # Not by way of llama.cpp, which may not be there.
+        plain = [form for form in wider if "K" not in form]
+        return {"type": plain[-1]} if plain else None
     if config.format == "bnb-nf4":
         return {"format": "bnb-int8"}
-    return {"bits": 8} if config.format == "gptq" and config.bits != 8 else None
+    return {"bits": 8} if config.format in ("gptq", "awq") and config.bits != 8 else None

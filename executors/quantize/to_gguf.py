@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advisor.domain.errors import Severity
 from executors.export import llama_cpp_choices as llama_cpp
-from executors.export.gguf_form import LIMITS
+from executors.export.gguf_form import K_QUANTS, LIMITS
 from executors.export.gguf_source import GgufSource
 from executors.export.gguf_write import verify_gguf, write_gguf
+from executors.export.llama_cpp_quantize import quantize
 from executors.export.parity import compare, prompt_ids, report, require
 from executors.protocol import Say
 from executors.tensors.decoder import StreamedDecoder
@@ -29,8 +31,11 @@ def to_gguf(model: ModelFolder, out: Path, form: str, say: Say) -> None:
 
     out.mkdir(parents=True, exist_ok=True)
     file = out / f"model-{form}.gguf"
-    write_gguf(model, file, form, say)
-    say.metric("largest_weight_error", verify_gguf(model, file, form))
+    if form in K_QUANTS:
+        _write_by_llama_cpp(model, file, form, say)
+    else:
+        write_gguf(model, file, form, say)
+        say.metric("largest_weight_error", verify_gguf(model, file, form))
     say.metric("bytes", file.stat().st_size, "bytes")
     prompts = prompt_ids(model.path)
     reference = StreamedDecoder(FolderSource(model), model.path, torch.float32).logits(prompts)
@@ -40,6 +45,17 @@ def to_gguf(model: ModelFolder, out: Path, form: str, say: Say) -> None:
     require(parity, LIMITS[form], file.name)
     if llama_cpp.is_installed():
         _compare_llama_cpp(file, prompts, candidate, say)
+
+
+def _write_by_llama_cpp(model: ModelFolder, file: Path, form: str, say: Say) -> None:
+    """In 16 bits first, checked tensor by tensor, and from there by llama.cpp; the parity check follows."""
+    wide = file.with_name("model-F16.gguf")
+    write_gguf(model, wide, "F16", say)
+    verify_gguf(model, wide, "F16")
+    quantize(wide, file, form)
+    wide.unlink()
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())
 
 
 def _compare_llama_cpp(file: Path, prompts: list[torch.Tensor], expected: list[torch.Tensor], say: Say) -> None:

@@ -22,16 +22,18 @@ from executors.tensors.folder import open_model
         ("blk.0.attn_q.weight", 2, "Q4_0", "Q4_0"),
         ("token_embd.weight", 2, "Q4_0", "Q8_0"),
         ("output.weight", 2, "Q4_0", "Q8_0"),
+        ("token_embd.weight", 2, "Q5_1", "Q8_0"),
+        ("blk.0.attn_q.weight", 2, "Q5_1", "Q5_1"),
         ("token_embd.weight", 2, "F16", "F16"),
         ("output_norm.weight", 1, "F16", "F32"),
     ],
 )
 def test_each_tensor_gets_its_type(name: str, dimensions: int, form: str, kind: str) -> None:
-    """Vectors stay wide, tables keep eight bits in a four-bit file, all else follows the form."""
+    """Vectors stay wide, tables keep eight bits in a file of four or five, all else follows the form."""
     assert tensor_type(name, dimensions, form) == kind
 
 
-@pytest.mark.parametrize("kind", ["F32", "F16", "Q8_0", "Q4_0"])
+@pytest.mark.parametrize("kind", ["F32", "F16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0"])
 @pytest.mark.parametrize("scale", [1e-7, 1e-3, 1.0, 1e3])
 def test_what_the_library_packs_stays_within_the_bound(kind: str, scale: float) -> None:
     """Over magnitudes from subnormal to large, no element is further off than the bound of its type."""
@@ -43,7 +45,7 @@ def test_what_the_library_packs_stays_within_the_bound(kind: str, scale: float) 
     assert (error <= error_bound(values, kind)).all()
 
 
-@pytest.mark.parametrize("kind", ["F16", "Q8_0", "Q4_0"])
+@pytest.mark.parametrize("kind", ["F16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0"])
 def test_the_bound_is_tight_enough_to_catch_a_wrong_row(kind: str) -> None:
     """Two rows exchanged are further off than the bound allows."""
     values = np.random.default_rng(1).standard_normal((2, 32)).astype(np.float32)
