@@ -124,7 +124,8 @@ def _check_kinds(plan: Plan) -> None:
 
 
 def _belongs(word: str) -> ArtifactKind | None:
-    """The kind of artifact that stands under a role of its own name; None for a model."""
+    """The kind of artifact that stands under a role of its own name (`adapters.0` too); None for a model."""
+    word = "adapter" if word.startswith("adapters.") else word
     return next((kind for kind in _OWN_ROLES if kind.value == word), None)
 
 
@@ -136,6 +137,10 @@ def _check_local(model: ArtifactRef) -> None:
     from advisor.probe.model import is_path, probe_model
 
     if not is_path(model.path):
+        return
+    if model.kind is ArtifactKind.ADAPTER:
+        if not (Path(model.path).expanduser() / "adapter_config.json").is_file():
+            raise AdvisorError(f"{model.path} is no adapter", why="it has no adapter_config.json")
         return
     probe_model(model.path, Catalog())
     if (model.kind is ArtifactKind.GGUF) != Path(model.path).expanduser().is_file():

@@ -152,12 +152,12 @@ def _finished(adapter: Adapter, name: str, change: Change) -> Change:
     if (update[::-1] if is_transposed else update) != base.shape or change.b.shape[1] != change.a.shape[0]:
         raise _other_base(adapter, f"its update of {name} is {update} where the base has {base.shape}")
     module = name.removesuffix(".weight")
-    alpha = _pattern_value(adapter.config.get("alpha_pattern"), module, adapter.config.get("lora_alpha", 1))
+    alpha = pattern_value(adapter.config.get("alpha_pattern"), module, adapter.config.get("lora_alpha", 1))
     scale = lora_scale(float(alpha), change.a.shape[0], bool(adapter.config.get("use_rslora")))
     return replace(change, scale=scale, is_transposed=is_transposed)
 
 
-def _pattern_value(patterns: dict[str, Any] | None, module: str, default: Any) -> Any:
+def pattern_value(patterns: dict[str, Any] | None, module: str, default: Any) -> Any:
     """The value of the first pattern that the module's name ends with, as PEFT chooses it."""
     for pattern, value in (patterns or {}).items():
         if re.match(rf"(.*\.)?({pattern})$", module):

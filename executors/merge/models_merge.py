@@ -1,110 +1,110 @@
-"""Merging several models of one shape, tensor by tensor: at most one tensor of each stands in memory.
+"""Merging several models of one shape, tensor by tensor and part by part: no tensor need stand in memory whole.
 
-What must agree is checked before a weight is read: tensors, shapes, vocabulary, rotary positions.
+Tensors are shared out among threads; each is written to its place as it is made.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from advisor.domain.errors import AdvisorError
-from executors.merge.methods import METHODS, WITH_BASE, Mix
+from executors.merge.arrays import FLOATS, Files, narrow, require_finite, size_of
+from executors.merge.compatible import open_variants
+from executors.merge.methods import METHODS, Mix
+from executors.merge.settings import value_of
+from executors.merge.vectors import open_vectors
+from executors.process.environment import usable_cores
 from executors.protocol import Inputs, Say, Stopped
-from executors.tensors.folder import ModelFolder, copy_companions, open_model, read_json, write_json
-from executors.tensors.source import read_tensor, require_finite, torch_dtype
+from executors.tensors.folder import ModelFolder, copy_companions, write_json
+from executors.tensors.header import TensorInfo
 from executors.tensors.writer import TensorSpec, TensorWriter
 
 if TYPE_CHECKING:
-    import torch
-
     from executors.merge import Config
 
-MUST_AGREE = (
-    "model_type",
-    "hidden_size",
-    "num_attention_heads",
-    "num_key_value_heads",
-    "rope_parameters",
-    "rope_theta",
-)
-
-
-def variants(inputs: Inputs) -> list[str]:
-    """The paths of `models.0`, `models.1`, ... in order."""
-    roles = sorted((role for role in inputs.roles if role.startswith("models.")), key=lambda role: int(role[7:]))
-    return [inputs.path(role) for role in roles]
-
-
-def open_variants(config: Config, inputs: Inputs) -> tuple[ModelFolder | None, list[ModelFolder]]:
-    """The base, if the method works from one, and the models. Raises AdvisorError when they do not fit together."""
-    models = [open_model(path) for path in variants(inputs)]
-    if len(models) < 2 or (config.method == "slerp" and len(models) != 2):
-        wanted = "exactly two" if config.method == "slerp" else "two or more"
-        raise AdvisorError(f"{config.method} merges {wanted} models", why=f"the plan gives it {len(models)}")
-    if config.weights is not None and len(config.weights) != len(models):
-        raise AdvisorError(f"{len(config.weights)} weights are given for {len(models)} models")
-    base = None
-    if config.method in WITH_BASE:
-        if "model" not in inputs.roles:
-            raise AdvisorError(
-                f"{config.method} needs the model that all others were trained from", hint="give it as role `model`"
-            )
-        base = open_model(inputs.path("model"))
-    for other in models if base else models[1:]:
-        _require_alike(base or models[0], other)
-    return base, models
+_WORDS = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
 
 
 def merge_models(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
     """Write the merged model below `out`, with the companions of the base, or else of the first model."""
     base, models = open_variants(config, inputs)
     first = base or models[0]
-    weights = config.weights or (1.0 / len(models),) * len(models)
-    specs = [TensorSpec.like(info) for info in first.tensors.values()]
-    with TensorWriter(out, specs) as writer:
-        for number, spec in enumerate(specs, start=1):
-            if say.should_stop():
-                raise Stopped
-            mix = Mix(weights, config.density, config.at, _generator(inputs.seed, spec.name))
-            original = read_tensor(base.tensors[spec.name]) if base else None
-            given = [read_tensor(model.tensors[spec.name]) for model in models]
-            merged = METHODS[config.method](original, given, mix).to(torch_dtype(spec.dtype))
-            require_finite(spec.name, merged)
-            writer.write(spec.name, merged)
-            say.progress(number, len(specs), "tensors", spec.name)
-    write_json(out / "config.json", first.config)
+    specs = [_spec(info, config) for info in first.tensors.values()]
+    threads = min(inputs.threads or usable_cores(), len(specs))
+    with Files() as files, TensorWriter(out, specs) as writer, ThreadPoolExecutor(threads) as pool:
+        job = _Job(config, inputs.seed, base, models, files, writer, say)
+        # The largest first, so that no thread is left alone with one at the end.
+        ordered = sorted(specs, key=lambda spec: -size_of(first.tensors[spec.name]))
+        for number, name in enumerate(pool.map(job.merge, ordered), start=1):
+            say.progress(number, len(specs), "tensors", name)
+    settings = {**first.config, **({"dtype": config.dtype} if config.dtype else {})}
+    if config.dtype and "torch_dtype" in settings:
+        settings["torch_dtype"] = config.dtype
+    write_json(out / "config.json", settings)
     copy_companions(first.path, out)
 
 
-def _generator(seed: int, name: str) -> torch.Generator:
-    """Seeded by the tensor's name, so that what is drawn does not depend on the order of tensors."""
-    import torch
+class _Job:
+    """What every thread needs to make one tensor after the other."""
 
+    def __init__(
+        self,
+        config: Config,
+        seed: int,
+        base: ModelFolder | None,
+        models: list[ModelFolder],
+        files: Files,
+        writer: TensorWriter,
+        say: Say,
+    ) -> None:
+        self._config, self._seed, self._base, self._models = config, seed, base, models
+        self._files, self._writer, self._say = files, writer, say
+        self._layers = int((base or models[0]).config.get("num_hidden_layers") or 1)
+
+    def merge(self, spec: TensorSpec) -> str:
+        """Make one tensor; returns its name. Raises Stopped when asked to stop."""
+        position = 0
+        for values in self._parts(spec):
+            if self._say.should_stop():
+                raise Stopped
+            self._writer.write_part(spec.name, position, memoryview(values).cast("B"))
+            position += values.nbytes
+        return spec.name
+
+    def _parts(self, spec: TensorSpec) -> Iterator[Any]:
+        infos = [model.tensors[spec.name] for model in self._models]
+        base = self._base.tensors[spec.name] if self._base is not None else None
+        if infos[0].dtype not in FLOATS:
+            yield self._files.read_raw(base or infos[0], 0, size_of(infos[0]))
+            return
+        vectors = open_vectors(self._files, infos, base)
+        mix = mix_for(self._config, self._seed, spec.name, self._layers, len(infos))
+        for _, values in METHODS[self._config.method](vectors, mix):
+            stored = narrow(values, spec.dtype)
+            require_finite(spec.name, stored, spec.dtype)
+            yield stored
+
+
+def mix_for(config: Config, seed: int, name: str, layers: int, count: int) -> Mix:
+    """How `count` models are mixed for the tensor of that name. What is drawn for it does not depend on the others."""
     digest = hashlib.sha256(f"{seed} {name}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big", signed=True))
+    weights = config.weights or (1.0 / count,) * count
+    densities = config.densities or (config.density,) * count
+    is_random = config.method.startswith("dare")
+    return Mix(
+        weights=[value_of(weight, name, layers) for weight in weights],
+        densities=[value_of(density, name, layers) for density in densities],
+        at=value_of(config.at, name, layers),
+        is_normalized=config.is_normalized,
+        scale=config.scale,
+        rescale=config.rescale or ("probability" if is_random else "none"),
+        seed=int.from_bytes(digest[:8], "big"),
+    )
 
 
-def _require_alike(first: ModelFolder, other: ModelFolder) -> None:
-    def refuse(why: str) -> AdvisorError:
-        hint = "only models trained from one base can be merged; distill between different ones"
-        return AdvisorError(f"{other.path} cannot be merged with {first.path}", why=why, hint=hint)
-
-    for key in MUST_AGREE:
-        if first.config.get(key) != other.config.get(key):
-            raise refuse(f"{key} is {other.config.get(key)} and {first.config.get(key)}")
-    if other.quantized or first.quantized:
-        raise refuse("one of them is quantized")
-    if missing := set(first.tensors) ^ set(other.tensors):
-        raise refuse(f"only one of them has tensor {min(missing)}")
-    for name, info in first.tensors.items():
-        if other.tensors[name].shape != info.shape:
-            raise refuse(f"{name} is {other.tensors[name].shape} and {info.shape}")
-    if _vocabulary(first.path) != _vocabulary(other.path):
-        raise refuse("their tokenizers have different vocabularies")
-
-
-def _vocabulary(folder: Path) -> object:
-    file = folder / "tokenizer.json"
-    return (read_json(file).get("model") or {}).get("vocab") if file.is_file() else None
+def _spec(info: TensorInfo, config: Config) -> TensorSpec:
+    is_changed = config.dtype is not None and info.dtype in FLOATS
+    return TensorSpec(info.name, _WORDS[str(config.dtype)] if is_changed else info.dtype, info.shape)

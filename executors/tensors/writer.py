@@ -45,6 +45,7 @@ class TensorWriter:
         out.mkdir(parents=True, exist_ok=True)
         self._places: dict[str, TensorInfo] = {}
         self._missing: set[str] = set()
+        self._begun: dict[str, int] = {}
         self._descriptors: dict[Path, int] = {}
         shards = _shards(list(specs), shard_bytes)
         for number, shard in enumerate(shards, start=1):
@@ -64,14 +65,31 @@ class TensorWriter:
         if name not in self._missing:
             raise ValueError(f"{name} was written before")
         flat = tensor.detach().contiguous().cpu().flatten().view(torch.uint8)
-        view = memoryview(flat.numpy())
+        self._put(place, 0, memoryview(flat.numpy()))
+        self._missing.discard(name)
+
+    def _put(self, place: TensorInfo, start: int, data: memoryview) -> None:
         position = 0
         try:
-            while position < place.bytes:
-                position += os.pwrite(self._descriptors[place.file], view[position:], place.start + position)
+            while position < len(data):
+                target = place.start + start + position
+                position += os.pwrite(self._descriptors[place.file], data[position:], target)
         except OSError as error:
             raise disk_error(place.file, error) from error
-        self._missing.discard(name)
+
+    def write_part(self, name: str, start: int, data: memoryview) -> None:
+        """Put the bytes of a tensor from byte `start` on in their place; parts follow each other without a gap.
+
+        Different tensors may be written by different threads. Raises AdvisorError when the disk is full, ValueError
+        when a part does not fit.
+        """
+        place, done = self._places[name], self._begun.get(name, 0)
+        if name not in self._missing or start != done or start + len(data) > place.bytes:
+            raise ValueError(f"{name}: {len(data)} bytes at {start} do not follow {done} of {place.bytes}")
+        self._put(place, start, data)
+        self._begun[name] = start + len(data)
+        if self._begun[name] == place.bytes:
+            self._missing.discard(name)
 
     def close(self) -> None:
         """Sync everything and write the index. Raises ValueError when a declared tensor was never written."""

@@ -6,16 +6,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from advisor.domain.errors import Severity
+from advisor.domain.errors import AdvisorError, Severity
 from advisor.domain.words import ArtifactKind
 from executors import merge
 from executors.merge.methods import METHODS, WITH_BASE, Mix, ties
+from executors.merge.vectors import Held
 from executors.protocol import Input, Inputs, Machine
 
 
@@ -56,8 +58,69 @@ def test_streaming_equals_the_function_on_each_tensor(family: list[Path], tmp_pa
     base, first, second = (load_file(path / "model.safetensors") for path in family)
     merged = load_file(tmp_path / "out" / "model.safetensors")
     for name in base:
-        expected = ties(base[name], [first[name], second[name]], Mix((0.7, 0.3), 0.4)).bfloat16()
+        held = Held([first[name].float().numpy(), second[name].float().numpy()], base[name].float().numpy())
+        parts = [values for _, values in ties(held, Mix((0.7, 0.3), (0.4, 0.4)))]
+        expected = torch.from_numpy(np.concatenate(parts)).reshape(base[name].shape).bfloat16()
         assert torch.equal(merged[name], expected)
+
+
+def test_large_tensors_are_merged_alike(
+    family: list[Path], tmp_path: Path, listener: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read part by part from the files, never held whole, every method gives the same bytes."""
+    from executors.merge import vectors
+
+    for method in METHODS:
+        inputs = _inputs(family[0] if method in WITH_BASE else None, *family[1:])
+        merge.run(merge.Config(method=method), inputs, tmp_path / method, listener)
+    monkeypatch.setattr(vectors, "KEPT", 1000)
+    for method in METHODS:
+        inputs = _inputs(family[0] if method in WITH_BASE else None, *family[1:])
+        merge.run(merge.Config(method=method), inputs, tmp_path / f"{method}-parts", listener)
+        files = [tmp_path / place / "model.safetensors" for place in (method, f"{method}-parts")]
+        assert files[0].read_bytes() == files[1].read_bytes(), method
+
+
+def test_settings_may_differ_by_layer_and_tensor(family: list[Path], tmp_path: Path, listener: Any) -> None:
+    """A curve over the layers and filters by name: each tensor is mixed with its own number."""
+    at = [{"filter": "self_attn", "value": [0.0, 1.0]}, {"value": 0.5}]
+    config = merge.Config(method="slerp", at=at)
+    merge.run(config, _inputs(None, *family[1:]), tmp_path / "out", listener)
+    first, second = (load_file(path / "model.safetensors") for path in family[1:])
+    merged = load_file(tmp_path / "out" / "model.safetensors")
+    name = "model.layers.{}.self_attn.q_proj.weight"
+    assert torch.equal(merged[name.format(0)], first[name.format(0)])
+    assert torch.equal(merged[name.format(1)], second[name.format(1)])
+    assert not torch.equal(merged["model.embed_tokens.weight"], first["model.embed_tokens.weight"])
+
+
+def test_the_result_may_have_another_type(family: list[Path], tmp_path: Path, listener: Any) -> None:
+    """In 32 bits the mean is the mean, and the configuration says so."""
+    merge.run(merge.Config(method="linear", dtype="float32"), _inputs(None, *family[1:]), tmp_path / "out", listener)
+    first, second = (load_file(path / "model.safetensors") for path in family[1:])
+    for name, tensor in load_file(tmp_path / "out" / "model.safetensors").items():
+        torch.testing.assert_close(tensor, (first[name].float() + second[name].float()) / 2)
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["dtype"] == "float32"
+
+
+def test_damaged_weights_are_refused(family: list[Path], tmp_path: Path, listener: Any, make_model: Any) -> None:
+    """A model that holds NaN is named by the tensor, and nothing is called a result."""
+    from safetensors.torch import save_file
+
+    bad = make_model(tmp_path / "bad", seed=7)
+    weights = load_file(bad / "model.safetensors")
+    weights["model.norm.weight"][3] = float("nan")
+    save_file(weights, bad / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(AdvisorError, match=r"model\.norm\.weight holds NaN"):
+        merge.run(merge.Config(method="linear"), _inputs(None, family[1], bad), tmp_path / "out", listener)
+
+
+def test_another_chat_template_is_told(family: list[Path], tmp_path: Path, make_model: Any) -> None:
+    """Models trained on different templates can be mixed, and the person hears of it before."""
+    other = make_model(tmp_path / "other", seed=6)
+    (other / "chat_template.jinja").write_text("{{ messages }}")
+    found = merge.preflight(merge.Config(method="linear"), _inputs(None, family[1], other), Machine())
+    assert [(d.severity, d.code) for d in found] == [(Severity.WARNING, "other-chat-template")]
 
 
 def test_what_is_drawn_depends_on_the_seed_alone(family: list[Path], tmp_path: Path, listener: Any) -> None:
@@ -76,7 +139,7 @@ def test_models_that_do_not_fit_are_refused(family: list[Path], tmp_path: Path, 
     turned = make_model(tmp_path / "turned", rope_parameters={"rope_type": "default", "rope_theta": 5e5})
     cases = [
         ({"method": "linear"}, _inputs(None, family[1], wide), "hidden_size"),
-        ({"method": "linear"}, _inputs(None, family[1], turned), "rope_parameters"),
+        ({"method": "linear"}, _inputs(None, family[1], turned), "rotary positions"),
         ({"method": "linear"}, _inputs(None, family[1]), "two or more"),
         ({"method": "slerp"}, _inputs(None, *family), "exactly two"),
         ({"method": "ties"}, _inputs(None, *family[1:]), "all others were trained from"),
@@ -109,6 +172,9 @@ def test_other_vocabularies_are_refused(family: list[Path], tmp_path: Path, make
         {"method": "linear", "weights": (1.0, -1.0)},
         {"method": "ties", "density": 0},
         {"method": "mean"},
+        {"method": "linear", "scale": 2.0},
+        {"method": "ties", "densities": (0.5, 2.0)},
+        {"method": "slerp", "at": (0.0, 1.5)},
     ],
 )
 def test_settings_that_make_no_sense_are_refused(values: dict[str, Any]) -> None:
