@@ -1,17 +1,17 @@
-"""`advisor plan`: the executable plan of an answers file."""
+"""`advisor plan`: the executable plan of an answers file, or of a mergekit file."""
 
 from __future__ import annotations
 
 import argparse
 
-SUMMARY = "the executable plan of an answers file, exact and editable"
+SUMMARY = "the executable plan of an answers file, or of a mergekit file, exact and editable"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     from advisor.cli.gates import add_gates
     from advisor.cli.parser import add_hardware_overrides
 
-    parser.add_argument("answers", help="answers file ('-': stdin)")
+    parser.add_argument("answers", help="answers file ('-': stdin), or mergekit's YAML")
     parser.add_argument("--output", metavar="FILE", help="write the plan there")
     add_gates(parser)
     parser.add_argument("--profile", default="default", choices=("default", "source-matrix"))
@@ -24,13 +24,18 @@ def run(args: argparse.Namespace) -> int:
     from advisor.cli.top import overrides_of
     from advisor.domain.errors import ExitCode
     from advisor.files import dump_yaml
+    from advisor.files.mergekit import is_mergekit, read_mergekit
     from advisor.runs.advise import advise_file, plan_of
 
-    advice = advise_file(args.answers, overrides_of(args), args.profile)
-    if not advice.recommendation.feasible:
-        note("nothing is feasible on this hardware: advisor --non-interactive ANSWERS says why")
-        return int(ExitCode.NOTHING_FEASIBLE)
-    plan = with_gates(plan_of(advice), args)
+    if args.answers != "-" and is_mergekit(args.answers):
+        plan = read_mergekit(args.answers)
+    else:
+        advice = advise_file(args.answers, overrides_of(args), args.profile)
+        if not advice.recommendation.feasible:
+            note("nothing is feasible on this hardware: advisor --non-interactive ANSWERS says why")
+            return int(ExitCode.NOTHING_FEASIBLE)
+        plan = plan_of(advice)
+    plan = with_gates(plan, args)
     write(dump_yaml(plan), args.output)
     for line in plan.notes:
         note(f"note: {line}")

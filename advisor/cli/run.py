@@ -15,7 +15,7 @@ SUMMARY = "execute a plan or an answers file; it goes on when this terminal is c
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("plan", metavar="PLAN_OR_ANSWERS", help="a plan file or an answers file")
+    parser.add_argument("plan", metavar="PLAN_OR_ANSWERS", help="a plan file, an answers file, or mergekit's YAML")
     parser.add_argument("--run-dir", metavar="DIR", help="the folder of the run; must be new or empty")
     from advisor.cli.gates import add_gates
 
@@ -74,6 +74,10 @@ def _plan_of(path: str) -> tuple[Plan, Advice | None]:
 
     if path == "-" or is_plan(path):
         return read_plan(path), None
+    from advisor.files.mergekit import is_mergekit, read_mergekit
+
+    if is_mergekit(path):
+        return read_mergekit(path), None
     from advisor.domain.errors import AdvisorError, ExitCode
     from advisor.runs.advise import advise_file, plan_of
 
