@@ -34,6 +34,8 @@ class FormField:
     kind: Kind
     default: Any = None
     choices: tuple[str, ...] = ()
+    """As they are typed; `values` are what they stand for, which may be numbers."""
+    values: tuple[Any, ...] = ()
     bounds: str = ""
     told: str = ""
 
@@ -62,8 +64,7 @@ class FormField:
                     raise ValueError(word)
                 return word.lower() in _YES
             case "choice":
-                if word not in self.choices:
-                    raise ValueError(word)
+                return self.values[self.choices.index(word)]
         return word
 
 
@@ -104,7 +105,8 @@ def _field(name: str, spec: Mapping[str, Any], default: Any, told: str) -> FormF
     for kind in kinds:
         bounds = ", ".join(f"{words} {kind[key]:,}" for key, words in _BOUNDS if key in kind)
         if "enum" in kind or "const" in kind:
-            return FormField(name, "choice", default, tuple(kind.get("enum", (kind.get("const"),))), told=told)
+            values = tuple(kind.get("enum", (kind.get("const"),)))
+            return FormField(name, "choice", default, tuple(map(shown, values)), values, told=told)
         if kind.get("type") in ("integer", "number", "boolean"):
             return FormField(name, kind["type"], default, bounds=bounds, told=told)
         if kind.get("type") == "string":

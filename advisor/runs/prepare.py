@@ -71,10 +71,14 @@ def prepare(plan: Plan, place: Path, machine: Machine | None = None, package: st
 
 
 def config_form(executor_name: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """The settings of an executor: the JSON schema of its `Config`, and what is written under each field."""
+    """The settings of an executor: the JSON schema of its `Config`, and what is written under each field, inherited
+    ones included."""
     config = resolve(executor_name).Config
-    written = ast.parse(textwrap.dedent(inspect.getsource(config))).body[0]
-    return config.model_json_schema(), dict(_told_of_fields(written))
+    told: dict[str, str] = {}
+    for each in reversed(config.__mro__):
+        if each.__module__.startswith(("executors", "advisor")):
+            told |= dict(_told_of_fields(ast.parse(textwrap.dedent(inspect.getsource(each))).body[0]))
+    return config.model_json_schema(), told
 
 
 def _told_of_fields(written: ast.stmt) -> Iterator[tuple[str, str]]:

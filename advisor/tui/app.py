@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import os
 import signal
 from pathlib import Path
@@ -48,6 +49,7 @@ class AdvisorApp(App[int]):
     TITLE = "Technique Advisor"
     CSS_PATH = "app.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("ctrl+q", "quit", "Quit"),
@@ -68,6 +70,8 @@ class AdvisorApp(App[int]):
             signal.signal(number, self._on_signal)
         signal.signal(signal.SIGALRM, self._leave_at_once)
         self.push_screen(HomeScreen())
+        # What start-up made lives to the end; looked through for garbage again and again, it would hold keys up.
+        self.call_after_refresh(gc.freeze)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         """A signal ends the app as `q` does, with the shell's exit code; a run goes on by itself."""

@@ -12,7 +12,7 @@ from advisor.domain.estimate import Quality, Range
 from advisor.domain.facts import Facts
 from advisor.domain.technique import Technique
 from advisor.domain.words import Family
-from advisor.engine.estimate.quality_rows import ROWS, Row
+from advisor.engine.estimate.quality_rows import POINTS, ROWS, Row
 
 DEFAULT_BITS = {"gptq": "4", "awq": "4", "qat": "4", "fp8": "8", "mxfp8": "8", "nvfp4": "4", "int8-w8a8": "8"}
 DEFAULT_BITS |= {"bnb-int8": "8"}
@@ -20,8 +20,7 @@ PRUNERS = {"wanda": "wanda", "sparsegpt": "sparsegpt", "magnitude-pruning": "mag
 SPARSITY = 0.5
 """What pruning executors take when they are not told, and what the rows were measured at."""
 TEXTS: dict[Family, str] = {
-    Family.MERGE: "No published figure fits; folding an adapter in changes results by rounding only, merging variants "
-    "can cost or gain.",
+    Family.MERGE: "No published figure fits; merging variants can cost or gain.",
     Family.PROMPT: "Depends on task and model; compare on held-out examples.",
     Family.RETRIEVE: "Depends on the documents and questions; compare answers with and without retrieval.",
     Family.PRETRAIN: "Gains in the new domain and losses elsewhere depend on the corpus; measure both.",
@@ -47,6 +46,9 @@ def expected_quality(technique: Technique, facts: Facts, config: dict[str, Any])
 def _quality(
     technique: str, family: Family, params_b: float | None, bits: str, pattern: str, sparsity: float
 ) -> Quality:
+    if technique == "adapter-merge":
+        nothing = Range(low=0.0, expected=0.0, high=0.0)
+        return Quality(range=nothing, unit=POINTS, text=MERGED, sources=("arxiv-2106.09685 section 4.1",))
     key = technique
     if technique in DEFAULT_BITS:
         key = f"{technique}-{bits or DEFAULT_BITS[technique]}"
@@ -59,6 +61,9 @@ def _quality(
     return Quality(
         range=Range(low=row.low, expected=row.median, high=row.high), unit=row.unit, text=text, sources=(row.source,)
     )
+
+
+MERGED = "No change beyond rounding to 16 bits: the merged weights compute what base and adapter computed together."
 
 
 def _row(key: str, params_b: float | None) -> Row | None:

@@ -50,6 +50,7 @@ class MatrixScreen(Screen[None]):
         yield HeatMap(self._matrix, lambda first, then: bool(disagreements_on(self._knowledge, first, then)))
         yield Static(id="legend", markup=False)
         yield Static(id="pair", markup=False)
+        yield Lines(id="pair-here")
         yield Footer()
 
     def on_mount(self) -> None:
@@ -80,6 +81,8 @@ class MatrixScreen(Screen[None]):
 
     def on_heat_map_moved(self, event: HeatMap.Moved) -> None:
         self.query_one("#pair", Static).update("\n".join(summary_lines(event.cell)))
+        knowledge, profile_id = self._knowledge, self._profile
+        self.query_one("#pair-here", Lines).show(lambda width: cell_lines(knowledge, profile_id, event.cell, width))
 
     def on_heat_map_opened(self, event: HeatMap.Opened) -> None:
         knowledge, profile_id = self._knowledge, self._profile

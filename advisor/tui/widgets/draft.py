@@ -12,6 +12,7 @@ from advisor.tui.widgets.stack import bar
 
 COLUMNS = ("#", "step", "memory GiB", "time", "quality", "runs")
 CHANGED = "*"
+UNITS = {"points": "pts"}
 BAR = 6
 """Blocks of the memory bar: as many as leave room for the other columns at 80."""
 
@@ -34,15 +35,18 @@ def _memory(estimate: StepEstimate, facts: Facts) -> str:
         used, free, kind = estimate.ram_gib.expected, facts.ram_gib or 0.0, "RAM"
     else:
         return "-"
-    return f"{gib(used)} {bar(used, free, BAR)} {kind}{'!' if free and used > free else ''}"
+    return f"{gib(used):>5} {bar(used, free, BAR)} {kind}{'!' if free and used > free else ''}"
 
 
 def _short_quality(estimate: StepEstimate) -> str:
-    """The range with the first word of its unit; the step in full says the rest."""
+    """The range with its unit in short; the step in full says the rest."""
     known = estimate.quality.range
     if known is None:
         return "unknown"
-    return f"{known.low:+.3g}..{known.high:+.3g} {estimate.quality.unit.split(' ')[0]}".rstrip()
+    if known.low == known.high == 0:
+        return "="
+    unit = estimate.quality.unit.split(" ")[0]
+    return f"{known.low:+.3g}..{known.high:+.3g} {UNITS.get(unit, unit)}".rstrip()
 
 
 def step_lines(draft: Draft, place: int, width: int) -> list[str]:

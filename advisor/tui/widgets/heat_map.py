@@ -18,8 +18,16 @@ from advisor.domain.words import Family, Verdict
 from advisor.report.knowledge import SYMBOLS, Cell, Matrix
 
 ROW_TITLE = 13
-NARROWEST, WIDEST = 5, 9
+NARROWEST, WIDEST = 5, 11
 NARROWED, DISPUTED, HERE = "*", "?", "▸"
+WORDS: dict[Verdict | None, str] = {
+    Verdict.BEST: "best",
+    Verdict.OK: "ok",
+    Verdict.CONDITIONAL: "cond",
+    Verdict.BAD: "bad",
+    Verdict.IMPOSSIBLE: "never",
+}
+"""The verdict as a word, where a cell has room for it beside its sign and marks."""
 STYLES: dict[Verdict | None, str] = {
     Verdict.BEST: "bold #ffffff on #1b6e37",
     Verdict.OK: "#d4f5dc on #17402a",
@@ -114,7 +122,12 @@ class HeatMap(Widget, can_focus=True):
         sign = SYMBOLS[cell.verdict] if cell.verdict is not None else ""
         disputed = cell.is_disputed or self._is_disputed(cell.first, cell.then)
         marks = (NARROWED if cell.is_narrowed else "") + (DISPUTED if disputed else "")
+        word = WORDS.get(cell.verdict, "") if width > NARROWEST else ""
+        shown = _with_word(sign + marks, word, width - 1)
         text.append(HERE if is_here else " ", "bold")
-        text.append(
-            f"{sign + marks:<{width - 1}}", f"{STYLES[cell.verdict]} reverse" if is_here else STYLES[cell.verdict]
-        )
+        text.append(shown, f"{STYLES[cell.verdict]} reverse" if is_here else STYLES[cell.verdict])
+
+
+def _with_word(sign: str, word: str, room: int) -> str:
+    """Sign and marks at the left, the word at the right where both fit with a space between them."""
+    return f"{sign}{word:>{room - len(sign)}}" if len(sign) + len(word) < room else f"{sign:<{room}}"

@@ -23,19 +23,20 @@ def field(fields: tuple[FormField, ...], name: str) -> FormField:
 
 @pytest.mark.parametrize("technique_id", sorted(t.id for t in load_knowledge().techniques if t.executor))
 def test_every_executable_technique_has_a_form(technique_id: str) -> None:
-    """Every setting of every executor can be typed, but for what the technique and the answers settle."""
+    """Every setting of every executor that is one value can be typed, but for what technique and answers settle."""
     found = technique(technique_id)
     schema, _ = config_form(str(found.executor))
     known = set(schema["properties"]) - {"method", "format", "data"}
     typed = {f.name for f in form_of(found, {})}
-    lists = {name for name in known - typed if "array" in str(schema["properties"][name])}
-    assert typed | lists == known
+    shapes = ("array", "object", "$ref")
+    nested = {name for name in known - typed if any(shape in str(schema["properties"][name]) for shape in shapes)}
+    assert typed | nested == known
 
 
 def test_fields_say_what_they_take() -> None:
     """Type, bounds and choices come from the executor, defaults from technique and step."""
     fields = form_of(technique("qlora"), {"micro_batch": 4})
-    assert field(fields, "rank").expects == "whole number, at least 1, at most 1,024"
+    assert field(fields, "rank").expects == "whole number, at least 1, at most 4,096"
     assert field(fields, "precision").choices == ("auto", "bf16", "fp32")
     assert field(fields, "gradient_checkpointing").expects == "yes or no"
     assert field(fields, "micro_batch").default == 4
@@ -64,8 +65,8 @@ def test_what_is_typed(name: str, typed: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ({"rank": "many"}, "whole number, at least 1, at most 1,024"),
-        ({"rank": "5000"}, "less than or equal to 1024"),
+        ({"rank": "many"}, "whole number, at least 1, at most 4,096"),
+        ({"rank": "5000"}, "less than or equal to 4096"),
         ({"precision": "fp8"}, "one of auto, bf16, fp32"),
         ({"gradient_checkpointing": "maybe"}, "yes or no"),
         ({"learning_rate": "nan"}, "learning_rate"),
@@ -94,8 +95,21 @@ def test_defaults_are_no_settings() -> None:
     assert read_form(found, fields, {f.name: " " for f in fields}) == {}
 
 
+def test_numbers_to_choose_from() -> None:
+    """A choice among numbers is typed as text and becomes the number."""
+    number = next(f for f in map(_numbers, load_knowledge().techniques) if f is not None)
+    assert all(isinstance(word, str) for word in number.choices)
+    assert number.parse(number.choices[0]) == number.values[0]
+    assert number.choices[0] in number.expects
+
+
+def _numbers(found: Technique) -> FormField | None:
+    fields = form_of(found, {}) if found.executor else ()
+    return next((f for f in fields if f.values and isinstance(f.values[0], int)), None)
+
+
 def test_nothing_to_set() -> None:
     """A technique that is not run here has no form, and the reason is told."""
     with pytest.raises(AdvisorError, match="is not run here") as error:
-        form_of(technique("awq"), {})
-    assert error.value.why == technique("awq").why_not
+        form_of(technique("claude-finetune"), {})
+    assert error.value.why == technique("claude-finetune").why_not

@@ -9,8 +9,8 @@ from advisor.knowledge import load_knowledge
 from advisor.report.knowledge import Matrix
 from advisor.tui.app import AdvisorApp
 from advisor.tui.screens.matrix import MatrixScreen, PairScreen, cell_lines, summary_lines
-from advisor.tui.widgets.heat_map import HeatMap
-from advisor.tui.widgets.lines import with_titles
+from advisor.tui.widgets.heat_map import WORDS, HeatMap
+from advisor.tui.widgets.lines import Lines, with_titles
 
 
 def test_summary() -> None:
@@ -51,7 +51,20 @@ async def test_every_cell_is_drawn(app: AdvisorApp, size: tuple[int, int]) -> No
         for line, first in zip(drawn[1:], matrix.families, strict=True):
             signs = [matrix.cell(first, then).symbol for then in matrix.families]
             assert line.startswith(first.value)
-            assert [sign for sign in signs if sign] == [w.strip("▸?") for w in line[13:].replace("▸", " ").split()]
+            shown = [w.strip("▸?") for w in line[13:].replace("▸", " ").split()]
+            assert [sign for sign in signs if sign] == [word for word in shown if word not in WORDS.values()]
+            assert (len(shown) > len(signs)) == (size[0] > 100), "words where there is room for them"
+
+
+async def test_a_high_screen_shows_the_pair_whole(app: AdvisorApp) -> None:
+    """With room below the map, all that is known of the pair under the cursor stands there without a key."""
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.push_screen(MatrixScreen())
+        await pilot.pause()
+        await pilot.press("down", "down", "down", "right", "right", "right", "right")
+        await pilot.pause()
+        lines = app.screen.query_one("#pair-here", Lines)
+        assert lines.display and lines._lines[0][0].startswith("distill, then finetune")
 
 
 async def test_the_cursor_stays_on_the_pair(app: AdvisorApp) -> None:

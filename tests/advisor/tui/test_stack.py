@@ -105,7 +105,7 @@ async def test_settings(app: AdvisorApp) -> None:
         box = form.query_one("#set-rank", Input)
         assert box.has_focus and box.placeholder == "16"
         await pilot.press(*"50000")
-        assert "less than or equal to 1024" in str(form.query_one("#fault", Static).content)
+        assert "less than or equal to 4096" in str(form.query_one("#fault", Static).content)
         await pilot.press("enter")
         assert app.screen is form
         await pilot.press("backspace", "backspace", "backspace", "enter")
@@ -137,10 +137,10 @@ async def test_nothing_to_set(app: AdvisorApp) -> None:
     """A step that is not run here has no form; the reason is told."""
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(app, pilot)
-        await pilot.press("a", "slash", *"awq", "enter")
+        await pilot.press("a", "slash", *"claude-finetune", "enter")
         await pilot.pause()
         await pilot.press("e")
-        assert "awq is not run here" in told(screen)
+        assert "claude-finetune is not run here" in told(screen)
 
 
 async def test_everything_dropped(app: AdvisorApp) -> None:
