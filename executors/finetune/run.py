@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from advisor.domain.errors import Severity
 from executors.datasets import load
@@ -34,12 +34,30 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
     Goes on from the newest whole checkpoint in `inputs.scratch`; on the CPU the result is bit-identical to that of an
     unbroken run. Raises AdvisorError for unusable data or model, Stopped once a requested stop has been saved.
     """
-    sequences, held_out = _encode(config, inputs, say)
+    sequences, held_out = encode_data(config, inputs, say)
     train_sequences(config, inputs, sequences, held_out, out, say)
 
 
+class Lesson(Protocol):
+    """What teaches beside the labels. `loss_class` is put in front of the trainer and finds the lesson as `lesson`."""
+
+    loss_class: type
+
+    def prepare(self, student: Any) -> None:
+        """Hang on the model what is trained beside it."""
+
+    def finish(self, student: Any) -> None:
+        """Take it off again."""
+
+
 def train_sequences(
-    config: Config, inputs: Inputs, sequences: Sequence[Encoded], held_out: Sequence[Encoded], out: Path, say: Say
+    config: Config,
+    inputs: Inputs,
+    sequences: Sequence[Encoded],
+    held_out: Sequence[Encoded],
+    out: Path,
+    say: Say,
+    lesson: Lesson | None = None,
 ) -> None:
     """Train on encoded sequences and write the result below `out`; `held_out` steers and is never learnt."""
     root = setup.scratch_root(inputs)
@@ -62,20 +80,23 @@ def train_sequences(
 
     def build(micro_batch: int, accumulation: int) -> Any:
         current.clear()
-        trainer = _build(config, inputs, ordered, micro_batch, accumulation, reporter)
+        trainer = _build(config, inputs, ordered, micro_batch, accumulation, reporter, lesson)
         current.append(trainer.model)
         return trainer
 
     about = setup.about(config, inputs, "finetune", _digest(sequences), steps, threads)
     training = Training(build, reporter, root, about, config.micro_batch, config.accumulation, config.keep_best)
     trainer = train(training, say)
+    if lesson is not None:
+        lesson.finish(trainer.model)
     setup.report_share(trainer.model, config, say)
     setup.report_savings(trainer, say)
     say.progress(steps, steps, "steps", "writing")
     setup.write_result(trainer, config, inputs, out)
 
 
-def _encode(config: Config, inputs: Inputs, say: Say) -> tuple[list[Encoded], list[Encoded]]:
+def encode_data(config: Config, inputs: Inputs, say: Say) -> tuple[list[Encoded], list[Encoded]]:
+    """The training side of the data, and the held-out rows that are followed, as the model's token ids."""
     tokenizer = load_tokenizer(find_folder(inputs.path("model")))
     rows = load(config.data, "train")
     say.progress(0, len(rows), "rows", "reading")
@@ -116,7 +137,13 @@ def _digest(sequences: Sequence[Encoded]) -> str:
 
 
 def _build(
-    config: Config, inputs: Inputs, ordered: Sequence[Encoded], micro_batch: int, accumulation: int, reporter: Reporter
+    config: Config,
+    inputs: Inputs,
+    ordered: Sequence[Encoded],
+    micro_batch: int,
+    accumulation: int,
+    reporter: Reporter,
+    lesson: Lesson | None,
 ) -> Any:
     """A trainer over a freshly loaded model. `ordered` are the sequences in the order of training."""
     from datasets import Dataset
@@ -128,7 +155,11 @@ def _build(
     pad = loaded.tokenizer.pad_token_id or 0
     steps = len(ordered) // (micro_batch * accumulation)
     shared = setup.arguments(config, inputs, steps, micro_batch, accumulation)
-    trainer = make_class(SFTTrainer, answers_only=True)(
+    kind = make_class(SFTTrainer, answers_only=True)
+    if lesson is not None:
+        lesson.prepare(loaded.model)
+        kind = type(f"Taught{kind.__name__}", (lesson.loss_class, kind), {"lesson": lesson})
+    trainer = kind(
         model=loaded.model,
         args=SFTConfig(**shared, max_length=None, shuffle_dataset=False),  # cut while encoding
         train_dataset=Dataset.from_list([{"input_ids": s.ids, "labels": s.labels} for s in ordered]),
