@@ -44,6 +44,8 @@ class Facts(Frozen):
     teacher_id: str | None = None
     teacher_params_b: float | None = None
     has_teacher: bool = False
+    teacher_shares_vocabulary: bool | None = None
+    """Whether the teacher numbers its tokens as the model does; None: not both could be looked at."""
 
     data_path: str | None = None
     data_kind: str | None = None

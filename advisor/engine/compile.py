@@ -29,6 +29,10 @@ GATE_EIGHT_BITS, GATE_FOUR_BITS = 0.05, 0.30
 _NOT_FOR_EXECUTORS = ("carrier", "sharding", "gpus", "offload")
 _METHODS = {"lora": "lora", "qlora": "qlora", "full-sft": "full"}
 """What executors of training call a carrier."""
+_BY_TOKEN = ("feature-distillation", "on-policy-distillation")
+"""Distillations that compare two models token by token and have no form that learns text instead."""
+STUDENT_LAYERS = 0.2
+"""Share of a model's layers that its student lacks where nothing else made a student."""
 _BESIDE = frozenset({ArtifactKind.INDEX, ArtifactKind.PROMPT, ArtifactKind.REWARD_MODEL, ArtifactKind.DATASET})
 """Artifacts that stand beside the model and leave it as it is."""
 
@@ -115,7 +119,7 @@ def _prepare(technique: Technique, facts: Facts, chain: _Chain) -> None:
 
 def _compile(entry: StackEntry, technique: Technique, facts: Facts, chain: _Chain) -> None:
     part = part_of(technique, entry.config, entry.acts_on)
-    why_not = _why_not(entry, technique, facts) or _why_no_merge(part, facts, chain)
+    why_not = _why_not(entry, technique, facts) or _why_no_merge(part, facts, chain) or _why_no_lesson(technique, facts)
     if why_not:
         chain.notes.append(f"{technique.name} ({technique.id}) is not run here: {why_not}")
         return
@@ -126,7 +130,8 @@ def _compile(entry: StackEntry, technique: Technique, facts: Facts, chain: _Chai
     if following is None:
         why = why_not_after(chain.state, part)
         raise AdvisorError(f"the chain breaks at {technique.id}", why=why, hint="reorder the stack")
-    number, config = len(chain.steps) + 1, _config(entry, technique, facts, chain)
+    number = len(chain.steps) + 1
+    config = {**_config(entry, technique, facts, chain), **_pupil(technique, facts, chain)}
     step = Step(
         number=number,
         technique=technique.id,
@@ -134,7 +139,7 @@ def _compile(entry: StackEntry, technique: Technique, facts: Facts, chain: _Chai
         executor=str(technique.executor),
         config=config,
         inputs={**_inputs(part, technique, facts, chain), **_data_input(technique.data, chain)},
-        produces=part.produces or following.kind,
+        produces=following.kind if part.folds_adapter else part.produces or following.kind,
         estimate=_for_settings(entry.estimate, config, facts),
         max_regression=None if _merges_variants(part) else _gate(entry, technique),
     )
@@ -176,8 +181,6 @@ def _why_not(entry: StackEntry, technique: Technique, facts: Facts) -> str:
         return f"this version writes it in 8, 4 or 3 bits, not in {entry.config['bits']}."
     if entry.config.get("gpus", 1) > 1:
         return "it needs its model sharded over several GPUs, and this version trains on one."
-    if technique.needs_teacher and facts.teacher_id is None:
-        return "no teacher model is named; set teacher.id to a folder or a hub id."
     if technique.data is not None and not technique.data.optional:
         if facts.data_path is None:
             return "no data is named; set data.path to a file or to builtin:stdlib."
@@ -208,6 +211,29 @@ def _why_no_merge(part: Part, facts: Facts, chain: _Chain) -> str:
     return "" if chain.model == BASE else "the variants are merged before anything else is done to the model."
 
 
+def _why_no_lesson(technique: Technique, facts: Facts) -> str:
+    """Why the teacher cannot teach here; empty when it can, and for a step that needs none."""
+    if technique.needs_teacher and facts.teacher_id is None and facts.has_teacher:
+        return "the teacher is not named; set teacher.id to a folder or a hub id."
+    if technique.id in _BY_TOKEN and facts.teacher_shares_vocabulary is False:
+        return "the teacher has another vocabulary; response- and synthetic-data-distillation learn its text."
+    return ""
+
+
+def _pupil(technique: Technique, facts: Facts, chain: _Chain) -> dict[str, Any]:
+    """What a distillation is told of its student and teacher beyond its own settings."""
+    if not technique.needs_teacher:
+        return {}
+    if facts.teacher_id is None:
+        # The unpruned model teaches what a pruning step made of it; without one, a student is made first.
+        is_pruned = any(step.family is Family.PRUNE for step in chain.steps)
+        return {} if is_pruned else {"student_layers": STUDENT_LAYERS}
+    if facts.teacher_shares_vocabulary is False and technique.config.get("form") == "logits":
+        chain.notes.append(f"{technique.name}: the teacher has another vocabulary, so its text is learnt (form: text).")
+        return {"form": "text"}
+    return {}
+
+
 def _teacher(chain: _Chain, knowledge: Knowledge, facts: Facts) -> tuple[ArtifactRef, ...]:
     """The teacher model, last of the plan's further models, when a step of the chain is given it."""
     if facts.teacher_id is None or not any(knowledge.technique(s.technique).needs_teacher for s in chain.steps):
@@ -221,7 +247,7 @@ def _inputs(part: Part, technique: Technique, facts: Facts, chain: _Chain) -> di
         return {"model": chain.model, **{origin: origin for origin in origins}}
     inputs = {"model": chain.model}
     if technique.needs_teacher:
-        return {**inputs, "teacher": f"{MODELS}{len(facts.model_variants)}"}
+        return {**inputs, "teacher": BASE if facts.teacher_id is None else f"{MODELS}{len(facts.model_variants)}"}
     if chain.adapter is not None:
         inputs["adapter"] = chain.adapter
     if part.produces in (ArtifactKind.INDEX, ArtifactKind.PROMPT):

@@ -69,7 +69,9 @@ def after(state: ModelState, part: Part) -> ModelState | None:
             ArtifactKind.CAUSAL_LM,
             ArtifactKind.SPARSE_LM,
         )
-        return ModelState(part.produces or state.kind) if is_possible else None
+        # Folded into a pruned model under its mask: the zeros stay.
+        is_sparse = state.kind is ArtifactKind.SPARSE_LM
+        return ModelState(state.kind if is_sparse else part.produces or state.kind) if is_possible else None
     if state.kind not in part.consumes:
         return None
     if part.produces is ArtifactKind.ADAPTER:

@@ -62,6 +62,11 @@ def advise(
     _check_avoid(answers, knowledge)
     hardware = hardware_of(answers, overrides or Overrides())
     facts = build_facts(knowledge, answers, hardware, model_of(answers, knowledge), data_of(answers))
+    if answers.teacher.id is not None and answers.model.id is not None:
+        from advisor.runs.prepare import shares_vocabulary
+
+        shared = shares_vocabulary(answers.model.id, answers.teacher.id)
+        facts = facts.model_copy(update={"teacher_shares_vocabulary": shared})
     return Advice(knowledge, answers, facts, recommend(knowledge, facts, profile), hardware)
 
 

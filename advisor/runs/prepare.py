@@ -90,6 +90,13 @@ def _told_of_fields(written: ast.stmt) -> Iterator[tuple[str, str]]:
             yield field.target.id, " ".join(str(ast.literal_eval(below.value)).split())
 
 
+def shares_vocabulary(model: str, teacher: str) -> bool | None:
+    """Whether two models number their tokens alike; None where that cannot be seen on this machine."""
+    from executors.distill.vocabulary import shares_vocabulary
+
+    return shares_vocabulary(model, teacher)
+
+
 def check_config(executor_name: str, name: str, config: dict[str, Any]) -> None:
     """Raises AdvisorError, under the name of the step, for settings that the executor refuses."""
     configure(resolve(executor_name), name, config)

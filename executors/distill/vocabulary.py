@@ -5,9 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from advisor.domain.errors import Diagnostic
+from advisor.domain.errors import AdvisorError, Diagnostic
 
 FILE = "tokenizer.json"
+
+
+def shares_vocabulary(student: str, teacher: str) -> bool | None:
+    """Whether two models, named as a plan names them, number their tokens alike; None where one is not on this
+    machine or has no tokenizer file."""
+    folders = [_folder(path) for path in (student, teacher)]
+    ours, theirs = (_tokens(folder) if folder is not None else None for folder in folders)
+    return None if ours is None or theirs is None else ours == theirs
+
+
+def _folder(path: str) -> Path | None:
+    from executors.models.builtin import cache_folder
+
+    try:
+        folder = Path(cache_folder(path) if path.startswith("builtin:") else path).expanduser()
+    except AdvisorError:
+        return None
+    return folder if (folder / FILE).is_file() else None
 
 
 def check_vocabulary(student: Path, teacher: Path) -> list[Diagnostic]:

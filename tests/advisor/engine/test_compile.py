@@ -46,7 +46,7 @@ def test_inputs_are_wired(knowledge: Knowledge, facts_of: Build) -> None:
         {"model": "1", "adapter": "2"},
         {"model": "3"},
     ]
-    assert [step.produces.value for step in plan.steps] == ["sparse-lm", "adapter", "causal-lm", "gguf"]
+    assert [step.produces.value for step in plan.steps] == ["sparse-lm", "adapter", "sparse-lm", "gguf"]
 
 
 def test_training_knows_its_data(knowledge: Knowledge, facts_of: Build) -> None:
@@ -141,3 +141,39 @@ def test_gptq_in_two_bits_is_left_to_other_tools(knowledge: Knowledge, facts_of:
     with pytest.raises(AdvisorError) as caught:
         compile_plan(advice.model_copy(update={"stack": (entry,)}), knowledge, facts_of(SMALL))
     assert "8, 4 or 3 bits, not in 2" in caught.value.why
+
+
+def test_the_unpruned_model_teaches_what_was_cut_from_it(knowledge: Knowledge, facts_of: Build) -> None:
+    """After a pruning step the base is the teacher of what the step left; without one a student is made first."""
+    pruned = compiled(knowledge, facts_of(SMALL), "depth-pruning", "response-distillation", "gguf")
+    assert pruned.steps[1].inputs == {"model": "1", "teacher": "base"} and pruned.models == ()
+    assert "student_layers" not in pruned.steps[1].config
+    (alone,) = compiled(knowledge, facts_of(SMALL), "response-distillation").steps
+    assert alone.inputs == {"model": "base", "teacher": "base"} and alone.config["student_layers"] == 0.2
+
+
+def test_a_named_teacher_teaches_the_model(knowledge: Knowledge, facts_of: Build) -> None:
+    """The teacher of the answers is a further model of the plan, and the model itself is the student."""
+    facts = facts_of({**SMALL, "teacher": {"id": "org/large", "params_b": 1.7}})
+    plan = compiled(knowledge, facts, "response-distillation")
+    assert plan.models[0].path == "org/large" and plan.steps[0].inputs == {"model": "base", "teacher": "models.0"}
+    assert "student_layers" not in plan.steps[0].config and plan.steps[0].config["form"] == "logits"
+
+
+def test_another_vocabulary_is_learnt_as_text(knowledge: Knowledge, facts_of: Build) -> None:
+    """Probabilities of other tokens cannot be compared: the text form is taken, or the step is not run and says so."""
+    facts = facts_of({**SMALL, "teacher": {"id": "org/large", "params_b": 1.7}})
+    facts = facts.model_copy(update={"teacher_shares_vocabulary": False})
+    plan = compiled(knowledge, facts, "response-distillation")
+    assert plan.steps[0].config["form"] == "text" and "another vocabulary" in plan.notes[0]
+    plan = compiled(knowledge, facts, "synthetic-data-distillation")
+    assert plan.steps[0].config["form"] == "synthetic" and plan.notes == ()
+    with pytest.raises(AdvisorError) as caught:
+        compiled(knowledge, facts, "on-policy-distillation")
+    assert "another vocabulary" in caught.value.why
+
+
+def test_what_is_folded_into_a_pruned_model_stays_pruned(knowledge: Knowledge, facts_of: Build) -> None:
+    """The merge keeps the zeros, and the plan knows it."""
+    plan = compiled(knowledge, facts_of(SMALL), "wanda", "lora", "adapter-merge", "gptq")
+    assert [step.produces.value for step in plan.steps] == ["sparse-lm", "adapter", "sparse-lm", "quantized-lm"]

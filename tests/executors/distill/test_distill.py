@@ -246,3 +246,16 @@ def test_settings_that_make_no_sense_are_refused(questions: Path, changes: dict[
     """Out of range, or read by nothing in the form chosen."""
     with pytest.raises(ValidationError):
         _config(questions, **changes)
+
+
+def test_vocabularies_are_compared_by_name(tiny_model: Path, teacher: Path, tmp_path: Path) -> None:
+    """Before a plan is made: alike, different, or not to be seen here."""
+    from executors.distill.vocabulary import shares_vocabulary
+
+    assert shares_vocabulary(str(tiny_model), str(teacher)) is True
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "tokenizer.json").write_text((teacher / "tokenizer.json").read_text().replace('"ber"', '"bar"'))
+    assert shares_vocabulary(str(tiny_model), str(other)) is False
+    assert shares_vocabulary(str(tiny_model), "org/not-here") is None
+    assert shares_vocabulary("builtin:none", str(teacher)) is None
