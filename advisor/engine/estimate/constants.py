@@ -142,6 +142,11 @@ DEQUANTIZE_BYTES = 2.5
 """Per 4-bit weight and pass: half a byte read, a 16-bit copy written."""
 DEQUANTIZE_SHARE = 0.22
 """Share of the memory bandwidth that doing so reaches (litgpt's tables: NF4 against bf16 at a batch of one)."""
+DECODE_LAUNCH_SECONDS = 0.0009
+"""Per block and written token, a quarter of a trained one's: transformers' `generate` writes 30 to 40 tokens/s per
+sequence through 28 to 32 blocks (AutoAWQ and litgpt tables, batch of one), however fast the memory."""
+WRITTEN_TOKENS = 256
+"""Of a completion where nobody said (TRL: `max_completion_length=256`)."""
 OPTIMIZER_BYTES = 28.0
 """Per trained parameter and optimizer step: parameter, gradient and two states, read and written (AdamW)."""
 LINK_GBS = {"nvlink": 150.0, "pcie": 12.0}

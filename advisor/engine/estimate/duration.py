@@ -101,7 +101,7 @@ def step_seconds(shape: ModelShape, method: Method, facts: Facts, config: dict[s
             int(config.get("accumulation") or 1),
         )
         count = tokens / (at_once.tokens * (gpus if facts.has_gpu else 1))
-        work = count * micro_batch_seconds(shape, method, facts, passes)
+        work = _training_seconds(shape, method, facts, passes, count, config)
     elif method.work == "calibrate":
         work = _calibration_seconds(shape, method, facts, config, seq_len)
     else:
@@ -112,6 +112,27 @@ def step_seconds(shape: ModelShape, method: Method, facts: Facts, config: dict[s
     if facts.calibration is not None or facts.measured_tflops is not None:
         low, high = (1 + low) / 2, (1 + high) / 2
     return Range(low=overhead / 2 + work * low, expected=overhead + work, high=2 * overhead + work * high)
+
+
+def _training_seconds(
+    shape: ModelShape, method: Method, facts: Facts, passes: Passes, count: float, config: dict[str, Any]
+) -> float:
+    """All micro batches. Where completions are written first, each row is that many rows, longer by what was written,
+    and the writing reads all weights once per token of an optimizer step's completions (TRL writes them together)."""
+    if not method.writes:
+        return count * micro_batch_seconds(shape, method, facts, passes)
+    written = int(config.get("max_completion_length") or config.get("max_new_tokens") or c.WRITTEN_TOKENS)
+    copies = int(config.get("num_generations") or method.writes)
+    length = passes.length + written
+    longer = passes._replace(tokens=passes.tokens * length / passes.length, length=length)
+    bandwidth = (facts.gpu_bandwidth_gbs or c.DEFAULT_GPU_GBS) if facts.has_gpu else c.CPU_BANDWIDTH
+    token = shapes.active_params(shape) * c.HALF / (bandwidth * 1e9)
+    if facts.has_gpu:
+        token = max(token, shape.layers * c.DECODE_LAUNCH_SECONDS)
+    else:
+        token += 2.0 * shapes.active_params(shape) * passes.tokens / passes.length / achieved_flops(facts)
+    at_once = max(1, passes.accumulation)
+    return count * copies * (micro_batch_seconds(shape, method, facts, longer) + written * token / at_once)
 
 
 def _calibration_seconds(

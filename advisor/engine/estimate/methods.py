@@ -34,6 +34,8 @@ class Method:
     """Calibration that gathers the second moments of every layer's inputs."""
     on_gpu: Literal["model", "layer"] = "model"
     """Calibration: the whole model on the GPU, or one block after the other."""
+    writes: int = 0
+    """Completions that are written for each row before it is trained on (TRL's defaults)."""
     start: Literal["", "convert"] = ""
     """How its process starts where that differs from others of its work, a key of `constants.START_SECONDS`."""
 
@@ -62,11 +64,11 @@ METHODS: dict[str, Method] = {
     "dpo": Method("all", batch_factor=2, frozen_copies=1),
     "kto": Method("all", batch_factor=2, frozen_copies=1),
     "orpo": Method("all", batch_factor=2),
-    "grpo": Method("all", frozen_copies=1),
-    "rlhf": Method("all", frozen_copies=2, trained_copies=1),
+    "grpo": Method("all", frozen_copies=1, writes=8),
+    "rlhf": Method("all", frozen_copies=2, trained_copies=1, writes=2),
     "reward-model": _FULL,
     "distill": Method("all", has_teacher=True),
-    "on-policy-distill": Method("all", has_teacher=True),
+    "on-policy-distill": Method("all", has_teacher=True, writes=1),
     "inference": Method("nothing", work="inference"),
     "load-weights": Method("nothing", work="weights"),
     "merge": Method("nothing", work="weights"),

@@ -95,7 +95,8 @@ def test_gguf_type_follows_size_and_wish(params_b: float, bits: int | None, type
     values = {"goal": "optimize", "model": {"params_b": params_b}, "serve": serve}
     settings, why = serving.fit("gguf", facts_of({**values, "hardware": {"ram_gib": 64}}))
     assert (settings, why) == ({"type": type_}, "")
-    assert serving.is_written_here(settings) == (type_ in ("Q8_0", "Q4_0"))
+    assert serving.is_written_here(settings)
+    assert not serving.is_written_here({"type": "IQ1_S"})
 
 
 def test_served_model_must_fit(facts_of: Build) -> None:

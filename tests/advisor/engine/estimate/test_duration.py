@@ -121,6 +121,30 @@ def test_sharded_weights_take_time_to_gather() -> None:
     assert seconds(1000.0, 2) - seconds(1000.0, 1) > 8 * (seconds(2000.0, 2) - seconds(2000.0, 1)) > 0
 
 
+def test_writing_completions_takes_most_of_the_time() -> None:
+    """GRPO writes several completions for each prompt, token by token, which costs more than training on them."""
+    known = load_knowledge()
+    facts = Facts(
+        goal="x",
+        has_gpu=True,
+        gpu_count=1,
+        gpu_tflops_bf16=300.0,
+        gpu_bandwidth_gbs=2000.0,
+        model_params_b=1.5,
+        model_shape=shape_from_params(1.5),
+        data_kind="rewards",
+        data_examples=1000,
+    )
+    settings = {"micro_batch": 8, "seq_len": 512}
+    grpo, longer, dpo = (
+        estimate_step(known.technique(name), facts, {**settings, **more}).seconds
+        for name, more in (("grpo", {}), ("grpo", {"max_completion_length": 512}), ("dpo", {}))
+    )
+    assert grpo and longer and dpo
+    assert grpo.expected > 5 * dpo.expected
+    assert 1.5 < longer.expected / grpo.expected < 2.5
+
+
 def test_unpacking_four_bits_costs_the_same_however_few_tokens() -> None:
     """QLoRA is slower than LoRA by the time of unpacking all weights in each pass, whatever the batch."""
     facts = Facts(goal="x", has_gpu=True, gpu_tflops_bf16=300.0, gpu_bandwidth_gbs=1555.0)
