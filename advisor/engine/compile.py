@@ -18,7 +18,7 @@ from advisor.domain.plan import BASE, MODELS, STEP, ArtifactRef, Plan, Step
 from advisor.domain.recommendation import Recommendation, StackEntry
 from advisor.domain.technique import DataUse, Phase, Technique
 from advisor.domain.words import ActsOn, ArtifactKind, Family
-from advisor.engine import learned_data, serving
+from advisor.engine import learned_data, lessons, serving
 from advisor.engine.measured import ASKED_WITH, evaluation_of
 from advisor.engine.parts import ModelState, Part, after, part_of, start_state, why_not_after
 from advisor.engine.schedule import schedule
@@ -29,10 +29,6 @@ GATE_EIGHT_BITS, GATE_FOUR_BITS = 0.05, 0.30
 _NOT_FOR_EXECUTORS = ("carrier", "sharding", "gpus", "offload")
 _METHODS = {"lora": "lora", "qlora": "qlora", "full-sft": "full"}
 """What executors of training call a carrier."""
-_BY_TOKEN = ("feature-distillation", "on-policy-distillation")
-"""Distillations that compare two models token by token and have no form that learns text instead."""
-STUDENT_LAYERS = 0.2
-"""Share of a model's layers that its student lacks where nothing else made a student."""
 _BESIDE = frozenset({ArtifactKind.INDEX, ArtifactKind.PROMPT, ArtifactKind.REWARD_MODEL, ArtifactKind.DATASET})
 """Artifacts that stand beside the model and leave it as it is."""
 
@@ -87,7 +83,7 @@ def compile_plan(recommendation: Recommendation, knowledge: Knowledge, facts: Fa
     return Plan(
         name=_name(model, chain.steps),
         model=ArtifactRef(kind=start_state(facts).kind, path=facts.model_id or model),
-        models=(*_variants(facts), *_teacher(chain, knowledge, facts)),
+        models=(*_variants(facts), *lessons.teachers(chain.steps, knowledge, facts)),
         steps=tuple(chain.steps),
         evaluation=evaluation_of(
             facts, [knowledge.technique(s.technique) for s in chain.steps], set(chain.beside), chain.tells_dates
@@ -119,7 +115,9 @@ def _prepare(technique: Technique, facts: Facts, chain: _Chain) -> None:
 
 def _compile(entry: StackEntry, technique: Technique, facts: Facts, chain: _Chain) -> None:
     part = part_of(technique, entry.config, entry.acts_on)
-    why_not = _why_not(entry, technique, facts) or _why_no_merge(part, facts, chain) or _why_no_lesson(technique, facts)
+    why_not = (
+        _why_not(entry, technique, facts) or _why_no_merge(part, facts, chain) or lessons.why_not(technique, facts)
+    )
     if why_not:
         chain.notes.append(f"{technique.name} ({technique.id}) is not run here: {why_not}")
         return
@@ -131,7 +129,7 @@ def _compile(entry: StackEntry, technique: Technique, facts: Facts, chain: _Chai
         why = why_not_after(chain.state, part)
         raise AdvisorError(f"the chain breaks at {technique.id}", why=why, hint="reorder the stack")
     number = len(chain.steps) + 1
-    config = {**_config(entry, technique, facts, chain), **_pupil(technique, facts, chain)}
+    config = {**_config(entry, technique, facts, chain), **lessons.settings(technique, facts, chain.steps)}
     step = Step(
         number=number,
         technique=technique.id,
@@ -143,6 +141,7 @@ def _compile(entry: StackEntry, technique: Technique, facts: Facts, chain: _Chai
         estimate=_for_settings(entry.estimate, config, facts),
         max_regression=None if _merges_variants(part) else _gate(entry, technique),
     )
+    chain.notes += lessons.notes(technique, facts)
     chain.add(step, following)
     if technique.then is not None:
         _add_phase(step, technique.then, part, technique, facts, chain)
@@ -211,43 +210,13 @@ def _why_no_merge(part: Part, facts: Facts, chain: _Chain) -> str:
     return "" if chain.model == BASE else "the variants are merged before anything else is done to the model."
 
 
-def _why_no_lesson(technique: Technique, facts: Facts) -> str:
-    """Why the teacher cannot teach here; empty when it can, and for a step that needs none."""
-    if technique.needs_teacher and facts.teacher_id is None and facts.has_teacher:
-        return "the teacher is not named; set teacher.id to a folder or a hub id."
-    if technique.id in _BY_TOKEN and facts.teacher_shares_vocabulary is False:
-        return "the teacher has another vocabulary; response- and synthetic-data-distillation learn its text."
-    return ""
-
-
-def _pupil(technique: Technique, facts: Facts, chain: _Chain) -> dict[str, Any]:
-    """What a distillation is told of its student and teacher beyond its own settings."""
-    if not technique.needs_teacher:
-        return {}
-    if facts.teacher_id is None:
-        # The unpruned model teaches what a pruning step made of it; without one, a student is made first.
-        is_pruned = any(step.family is Family.PRUNE for step in chain.steps)
-        return {} if is_pruned else {"student_layers": STUDENT_LAYERS}
-    if facts.teacher_shares_vocabulary is False and technique.config.get("form") == "logits":
-        chain.notes.append(f"{technique.name}: the teacher has another vocabulary, so its text is learnt (form: text).")
-        return {"form": "text"}
-    return {}
-
-
-def _teacher(chain: _Chain, knowledge: Knowledge, facts: Facts) -> tuple[ArtifactRef, ...]:
-    """The teacher model, last of the plan's further models, when a step of the chain is given it."""
-    if facts.teacher_id is None or not any(knowledge.technique(s.technique).needs_teacher for s in chain.steps):
-        return ()
-    return (ArtifactRef(kind=ArtifactKind.CAUSAL_LM, path=facts.teacher_id),)
-
-
 def _inputs(part: Part, technique: Technique, facts: Facts, chain: _Chain) -> dict[str, str]:
     if _merges_variants(part):
         origins = [f"{MODELS}{number}" for number in range(len(facts.model_variants))]
         return {"model": chain.model, **{origin: origin for origin in origins}}
     inputs = {"model": chain.model}
     if technique.needs_teacher:
-        return {**inputs, "teacher": BASE if facts.teacher_id is None else f"{MODELS}{len(facts.model_variants)}"}
+        return {**inputs, "teacher": lessons.teacher(facts)}
     if chain.adapter is not None:
         inputs["adapter"] = chain.adapter
     if part.produces in (ArtifactKind.INDEX, ArtifactKind.PROMPT):

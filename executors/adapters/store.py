@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.domain.errors import AdvisorError
+from executors.adapters.masked import mark, mask_layers, masked_names
 from executors.tensors.folder import read_json
 from executors.tensors.header import read_header
 
@@ -30,6 +31,7 @@ def save_adapter(model: Any, folder: Path, base: str) -> None:
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
+    mark(model, folder)
     weights = get_peft_model_state_dict(model, save_embedding_layers=False)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
@@ -69,11 +71,14 @@ def load_adapter(model: Any, folder: Path, name: str = "default", is_trainable: 
     try:
         if isinstance(model, PeftModel):
             model.load_adapter(str(folder), adapter_name=name, **options)
-            return model
-        return PeftModel.from_pretrained(model, str(folder), adapter_name=name, **options)
+        else:
+            model = PeftModel.from_pretrained(model, str(folder), adapter_name=name, **options)
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
         why = str(error).splitlines()[0][:300]
         raise AdvisorError(f"the adapter in {folder} does not fit this model", why=why) from None
+    if masked := masked_names(folder):
+        mask_layers(model, masked)
+    return model
 
 
 class AdapterShelf:

@@ -8,7 +8,7 @@ from advisor.domain.errors import Diagnostic, Severity
 from advisor.domain.words import DataKind
 from executors.protocol import Inputs, Machine
 from executors.training.config import REQUIRES, TrainingConfig
-from executors.training.preflight import check_adapter, check_data, check_machine
+from executors.training.preflight import check_adapter, check_data, check_machine, check_pruned
 
 __all__ = ["REQUIRES", "TRAINABLE", "Config", "milder", "preflight"]
 
@@ -35,7 +35,12 @@ def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnost
     if config.data.kind not in TRAINABLE:
         text = f"data of kind {config.data.kind} cannot be fine-tuned on"
         return [Diagnostic(severity=Severity.DANGER, code="data-kind", text=text)]
-    return [*check_adapter(config, inputs), *check_machine(config, machine), *check_data(config)]
+    return [
+        *check_pruned(config, inputs),
+        *check_adapter(config, inputs),
+        *check_machine(config, machine),
+        *check_data(config),
+    ]
 
 
 def milder(config: Config) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from executors.datasets.rows import Row, Text
 from executors.finetune.config import Config
 from executors.models.load import find_folder, load_tokenizer
 from executors.protocol import Inputs, Say
+from executors.prune.kept import pruned_tensors
 from executors.training import setup
 from executors.training.engine import make_class
 from executors.training.loop import Training, keep_threads, train
@@ -61,6 +62,9 @@ def train_sequences(
 ) -> None:
     """Train on encoded sequences and write the result below `out`; `held_out` steers and is never learnt."""
     root = setup.scratch_root(inputs)
+    if pruned_tensors(find_folder(inputs.path("model"))):
+        say.diagnostic(Severity.INFO, "masked-training", "the model is pruned: it is trained under its mask",
+                       "an ordinary update would fill the zeros again")  # fmt: skip
     threads = keep_threads(root, inputs.threads)
     steps = count_steps(len(sequences), config.batch, config.epochs, config.max_steps)
     order = order_rows([len(s.ids) for s in sequences], config.batch, steps, inputs.seed)

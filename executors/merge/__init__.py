@@ -134,6 +134,7 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
 
 
 def _preflight_adapter(inputs: Inputs, machine: Machine) -> list[Diagnostic]:
+    from executors.adapters.masked import masked_names
     from executors.merge.adapter import open_adapter, plan_changes
     from executors.tensors.checks import check_disk, check_model, check_ram, danger, refusal, warning
 
@@ -150,9 +151,11 @@ def _preflight_adapter(inputs: Inputs, machine: Machine) -> list[Diagnostic]:
     if adapter.base_name and not _is_same_base(adapter.base_name, inputs.path("model"), model.path):
         text = f"the adapter was trained on {adapter.base_name} and is merged into {inputs.path('model')}"
         found.append(warning("other-base-name", text, "every shape fits, but the weights may differ"))
-    if inputs.roles["model"].kind == "sparse-lm":
-        text = "merging a dense adapter fills the zeros of a pruned model again"
-        found.append(warning("refilled-zeros", text, hint="merge first and prune afterwards"))
+    if inputs.roles["model"].kind == "sparse-lm" and not masked_names(adapter.path):
+        text = "the adapter was not trained under the mask of the pruned model; where that is zero, it is dropped"
+        found.append(
+            warning("masked-merge", text, hint="train the adapter on the pruned model, or prune after the merge")
+        )
     found += check_disk(model.bytes * 1.01, machine)
     return found + check_ram(8 * model.largest, machine, "free memory on this machine")
 

@@ -1,6 +1,6 @@
 """Merging an adapter into its base, tensor by tensor, and checking the result by its logits.
 
-Sums are made in 32 bits and rounded once, to the base's own type.
+Sums are made in 32 bits and rounded once, to the base's own type. A pruned base is merged into under its mask.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from executors.merge.adapter import HEAD, Change, open_adapter, plan_changes
 from executors.merge.delta import add_dora, add_lora, lora_delta
 from executors.protocol import Inputs, Say, Stopped
+from executors.prune.kept import pruned_tensors
 from executors.tensors.folder import copy_companions, open_model, write_json
 from executors.tensors.source import read_tensor, require_finite, torch_dtype
 from executors.tensors.writer import TensorSpec, TensorWriter
@@ -24,6 +25,7 @@ def merge_adapter(inputs: Inputs, out: Path, say: Say) -> None:
     model = open_model(inputs.path("model"))
     adapter = open_adapter(inputs.path("adapter"))
     changes = plan_changes(model, adapter)
+    pruned = set(pruned_tensors(model.path))
     specs = [TensorSpec.like(info) for info in model.tensors.values()]
     specs += [TensorSpec(name, c.base.dtype, c.base.shape) for name, c in changes.items() if name not in model.tensors]
     with TensorWriter(out, specs) as writer:
@@ -31,7 +33,7 @@ def merge_adapter(inputs: Inputs, out: Path, say: Say) -> None:
             if say.should_stop():
                 raise Stopped
             change = changes.get(spec.name)
-            tensor = merged(change) if change else read_tensor(model.tensors[spec.name])
+            tensor = merged(change, spec.name in pruned) if change else read_tensor(model.tensors[spec.name])
             require_finite(spec.name, tensor)
             writer.write(spec.name, tensor)
             say.progress(number, len(specs), "tensors", spec.name)
@@ -41,8 +43,8 @@ def merge_adapter(inputs: Inputs, out: Path, say: Say) -> None:
     say.metric("changed_tensors", len(changes))
 
 
-def merged(change: Change) -> torch.Tensor:
-    """One tensor of the merged model, in the base's type."""
+def merged(change: Change, keeps_zeros: bool = False) -> torch.Tensor:
+    """One tensor of the merged model, in the base's type. `keeps_zeros`: what is zero in the base stays zero."""
     base = read_tensor(change.replacement or change.base)
     dtype = torch_dtype(change.base.dtype)
     if change.a is None or change.b is None:
@@ -53,4 +55,6 @@ def merged(change: Change) -> torch.Tensor:
         result = add_lora(weight, delta)
     else:
         result = add_dora(weight, delta, read_tensor(change.magnitude))
+    if keeps_zeros:
+        result = result.masked_fill(weight == 0, 0)
     return (result.T if change.is_transposed else result).to(dtype).contiguous()

@@ -39,7 +39,12 @@ def check_by_logits(base: ModelFolder, adapter: Path, out: Path, say: Say) -> Pa
     gc.collect()
     from peft import PeftModel
 
+    from executors.adapters.masked import mask_layers
+    from executors.prune.kept import pruned_tensors
+
     attached = PeftModel.from_pretrained(_load(base.path, torch.float32), str(adapter), local_files_only=True)
+    if pruned := pruned_tensors(base.path):
+        mask_layers(attached, set(pruned))
     return compare(model_logits(attached, prompts), candidate)
 
 

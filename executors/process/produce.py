@@ -21,7 +21,10 @@ EVALUATION = "evaluation.json"
 
 
 def produce_artifact(executor: Executor, config: Any, request: Request, say: Channel) -> None:
-    """Run the executor and publish its folder under `request.target`. Raises what the executor raises."""
+    """Run the executor and publish its folder under `request.target`. Raises what the executor raises, and
+    AdvisorError when the result lost zeros that an earlier step had pruned."""
+    from executors.prune.kept import carry_ledger
+
     _preflight(executor, config, request, say)
     target = Path(request.target)
     out = temporary(target)
@@ -29,6 +32,7 @@ def produce_artifact(executor: Executor, config: Any, request: Request, say: Cha
         executor.run(config, request.inputs, out, say)
         if not any(out.iterdir()):
             raise AdvisorError(f"{request.executor} left nothing", code=ExitCode.RUN_FAILED)
+        carry_ledger(request.inputs, out, request.technique or request.executor)
         write_manifest(out, _about(request))
         publish(out, target)
     except BaseException:

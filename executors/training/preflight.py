@@ -54,6 +54,21 @@ def check_machine(config: TrainingConfig, machine: Machine) -> list[Diagnostic]:
     ]
 
 
+def check_pruned(config: TrainingConfig, inputs: Inputs) -> list[Diagnostic]:
+    """What the training of a pruned model under its mask does not support."""
+    if inputs.roles["model"].kind is not ArtifactKind.SPARSE_LM:
+        return []
+    if config.method == "dora":
+        text, why = "dora cannot train a pruned model", "it rescales rows, which has no form under the mask"
+        return [
+            Diagnostic(severity=Severity.DANGER, code="pruned-base", text=text, because=why, hint="set method: lora")
+        ]
+    if config.dropout and config.method in ("lora", "qlora"):
+        text = "dropout is not applied: LoRA under the mask of a pruned model has no place for it"
+        return [Diagnostic(severity=Severity.WARNING, code="dropout-unused", text=text)]
+    return []
+
+
 def check_adapter(config: TrainingConfig, inputs: Inputs) -> list[Diagnostic]:
     """An adapter from an earlier step that this training cannot go on with, and low-bit weights that cannot move."""
     found: list[Diagnostic] = []

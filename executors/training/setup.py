@@ -9,7 +9,7 @@ from typing import Any
 from advisor.domain.errors import AdvisorError
 from advisor.domain.words import ArtifactKind
 from executors.artifact import Manifest
-from executors.models.load import Loaded, load_model
+from executors.models.load import Loaded, find_folder, load_model
 from executors.protocol import Inputs, Say
 from executors.training.config import TrainingConfig
 from executors.training.optimizer import state_bytes
@@ -50,11 +50,14 @@ def load_trainable(config: TrainingConfig, inputs: Inputs, lengths: Sequence[int
     """The model in training mode with fresh adapters, with the adapter of an earlier step, or whole.
 
     `lengths`: tokens of each sequence, by which the attention is chosen. `text`: what a soft prompt begins from.
-    Seeds every random generator, so that the same seed gives the same fresh weights.
+    Seeds every random generator, so that the same seed gives the same fresh weights. The zeros of a pruned model are
+    kept: LoRA trains under the mask, whole weights by masked gradients.
     """
     from transformers import set_seed
 
     from executors.adapters.attach import add_adapter, continue_adapter
+    from executors.adapters.masked import keep_zeros
+    from executors.prune.kept import pruned_tensors
 
     set_seed(inputs.seed)
     loaded = load_base(config, inputs)
@@ -64,6 +67,9 @@ def load_trainable(config: TrainingConfig, inputs: Inputs, lengths: Sequence[int
         given = Path(inputs.path("adapter")) if "adapter" in inputs.roles else None
         model = continue_adapter(model, given) if given else add_adapter(model, config, loaded.tokenizer, text)
     model.train()
+    folder = find_folder(inputs.path("model"))
+    if pruned := pruned_tensors(folder):
+        keep_zeros(model, folder, pruned, config.method)
     return Loaded(model, loaded.tokenizer, loaded.bytes)
 
 
