@@ -94,9 +94,9 @@ def narrow(values: np.ndarray[Any, Any], dtype: str) -> np.ndarray[Any, Any]:
     odd += bits
     odd += 0x7FFF
     stored = odd.view(np.uint16)[_UPPER::2]
-    # Rounding carries some NaNs over into numbers; they end as infinity here, which is refused alike.
+    # Rounding carries some NaNs over into numbers: what is not finite keeps its upper half instead.
     if not np.isfinite(values).all():
-        stored = np.where(np.isfinite(values), stored, np.uint16(0x7F80))
+        stored = np.where(np.isfinite(values), stored, bits.view(np.uint16)[_UPPER::2] | np.uint16(0x7F80))
     return np.ascontiguousarray(stored)
 
 

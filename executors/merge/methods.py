@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import acos, sin
 from typing import TYPE_CHECKING, Any, Literal
 
-from executors.merge.trim import Trim, find_trim
+from executors.merge.trim import Trim, find_trim, kept_norm
 from executors.merge.vectors import Vectors
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def slerp(vectors: Vectors, mix: Mix) -> Iterator[tuple[slice, Array]]:
 def ties(vectors: Vectors, mix: Mix) -> Iterator[tuple[slice, Array]]:
     """Trim each task vector to its largest entries, elect the sign of each entry, average those that agree."""
     trims = [find_trim(vectors, number, density) for number, density in enumerate(_densities(vectors, mix))]
-    factors = [trim.norm_factor if mix.rescale == "norm" else 1.0 for trim in trims]
+    factors = [kept_norm(vectors, n, t) if mix.rescale == "norm" else 1.0 for n, t in enumerate(trims)]
     return _elected(
         vectors, mix, lambda part: [t.cut(d) for t, d in zip(trims, vectors.values(part), strict=True)], factors
     )
@@ -134,7 +134,7 @@ class Drop:
 
         self.factor = factor
         self._kept = round(density * _DICE)
-        self._draw = np.random.Generator(np.random.SFC64(seed))
+        self._draw = np.random.SFC64(seed)
 
     def cut(self, vector: Array) -> Array:
         """The next part of the vector with what is dropped set to zero."""
@@ -142,7 +142,8 @@ class Drop:
 
         if self._kept >= _DICE:
             return vector
-        return vector * (self._draw.integers(0, _DICE, vector.size, dtype=np.uint16) < self._kept)
+        drawn = self._draw.random_raw(-(-vector.size // 4)).view(np.uint16)[: vector.size]
+        return vector * (drawn < self._kept)
 
 
 def _drops(vectors: Vectors, mix: Mix) -> list[Drop]:
@@ -180,18 +181,20 @@ def agreeing(weighed: Sequence[Array], weights: Sequence[float], is_normalized: 
     """
     import numpy as np
 
-    total = _weighed_sum(weighed, (1.0,) * len(weighed))
-    elected = np.where(total >= 0, np.float32(1), np.float32(-1))
-    total[...] = 0
-    divisor = np.zeros_like(total)
+    elected = np.copysign(np.float32(1), sum(weighed[1:], weighed[0]))
+    total, is_equal = np.zeros_like(elected), len(set(weights)) == 1
+    # Of equal weights only the number counts, and small numbers are added fastest.
+    divisor = np.zeros(total.size, np.uint8 if is_equal else np.float32)
     for entry, weight in zip(weighed, weights, strict=True):
-        agrees = entry * elected > 0
-        total += entry * agrees
+        towards = entry * elected
         if is_normalized:
-            divisor += agrees * np.float32(weight)
+            divisor += towards > 0 if is_equal else (towards > 0) * np.float32(weight)
+        total += np.maximum(towards, 0, out=towards)
+    total *= elected
     if is_normalized:
-        divisor[divisor == 0] = 1
-        total /= divisor
+        shared = divisor * np.float32(weights[0]) if is_equal else divisor
+        shared[shared == 0] = 1
+        total /= shared
     return total
 
 

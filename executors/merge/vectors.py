@@ -34,6 +34,10 @@ class Vectors(Protocol):
 
     def base(self, part: slice) -> Array: ...
 
+    def whole(self, number: int) -> Array | None:
+        """All of what `values` gives of one model where it stands in memory, else None."""
+        ...
+
 
 class Held:
     """Vectors in memory."""
@@ -57,6 +61,9 @@ class Held:
         found: Array = self._base[part]
         return found
 
+    def whole(self, number: int) -> Array | None:
+        return self._values[number]
+
 
 class Stored:
     """Vectors in weight files; nothing of them is held."""
@@ -79,6 +86,9 @@ class Stored:
     def base(self, part: slice) -> Array:
         assert self._base is not None
         return self._read(self._base, part)
+
+    def whole(self, number: int) -> Array | None:
+        return None
 
     def _read(self, info: TensorInfo, part: slice) -> Array:
         return self._files.read(info, part.start, part.stop - part.start)
