@@ -99,11 +99,12 @@ def _perform(path: Path, say: Channel) -> None:
     request = read_request(path)
     prepare_environment(request.inputs.threads)
 
+    from executors.process.data_paths import placed
     from executors.process.produce import produce_artifact, produce_evaluation
     from executors.process.resolve import configure, resolve
 
     executor = resolve(request.executor, request.package)
-    config = configure(executor, request.technique or request.executor, request.config)
+    config = configure(executor, request.technique or request.executor, placed(request.config, request.inputs))
     _check_inputs(request)
     produce = produce_evaluation if request.phase == "evaluate" else produce_artifact
     produce(executor, config, request, say)

@@ -19,6 +19,7 @@ COMMANDS = {
     "hardware": "what this machine is",
     "doctor": "a health block to paste into a bug report",
     "inspect": "format, rows, token lengths, defects of a data set",
+    "data": "clean, mix, convert, extend or translate a data set",
     "techniques": "every technique, or one",
     "matrix": "the interaction matrix, or one pair",
     "tree": "the decision tree",

@@ -22,7 +22,7 @@ HELD_OUT_NAMES = ("held-out", "held_out", "test", "validation", "valid", "val", 
 TEXT_SUFFIXES = (".txt", ".md", ".rst")
 MAX_FIELD = 2**24
 MANIFEST = "manifest.json"
-"""Says what a data set made here consists of; it is no data itself."""
+"""Marks a data set that was prepared here: its rows are in `.jsonl`, and what else lies there tells of it."""
 _Place = tuple[str, Any]
 
 
@@ -50,7 +50,8 @@ def load_file(spec: DataSpec, is_held_out: bool) -> list[Record]:
 def _files(path: Path) -> tuple[list[Path], list[Path]]:
     """The files to train on and those the data set itself keeps for measuring."""
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".") and p.name != MANIFEST)
+        files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+        files = [p for p in files if p.suffix == ".jsonl"] if (path / MANIFEST).is_file() else files
         _refuse_links_out(path, files)
         held_out = [p for p in files if p.stem.lower().split("-0")[0] in HELD_OUT_NAMES]
         return [p for p in files if p not in held_out], held_out
