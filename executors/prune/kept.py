@@ -11,7 +11,7 @@ from typing import Any
 from advisor.domain.errors import AdvisorError, ExitCode
 from executors.protocol import Inputs
 from executors.prune.layers import LEDGER, Ledger
-from executors.tensors.folder import SINGLE, local_folder, open_model, read_json, write_json
+from executors.tensors.folder import SINGLE, open_model, read_json, write_json
 from executors.tensors.source import FolderSource, TensorSource
 
 
@@ -51,8 +51,7 @@ def pruned_tensors(folder: Path) -> list[str]:
 def _ledger_of(inputs: Inputs) -> dict[str, Any] | None:
     if "model" not in inputs.roles:
         return None
-    path = inputs.path("model")
-    folder = local_folder(path) if path.startswith("builtin:") else Path(path)
+    folder = Path(inputs.path("model"))
     return read_json(folder / LEDGER) if (folder / LEDGER).is_file() else None
 
 
