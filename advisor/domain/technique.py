@@ -104,6 +104,8 @@ class Technique(Frozen):
     """What the executor's `Config` gets beside the model and the data."""
     data: DataUse | None = None
     """How the executor reads the data; None: it reads none."""
+    before: Phase | None = None
+    """What makes its data of data of these kinds, as a step of its own before it."""
     then: Phase | None = None
     """Its second phase, for a technique that trains twice."""
     watches_instructions: bool = False

@@ -186,6 +186,9 @@ def _why_not(entry: StackEntry, technique: Technique, facts: Facts) -> str:
         if technique.data.kinds and facts.data_kind not in technique.data.kinds:
             verb = {"train": "trained on", "calibrate": "calibrated with", "corpus": "searched"}[technique.data.use]
             return f"data of kind {facts.data_kind} cannot be {verb} here."
+    told = learned_data.why_not_told(technique, facts)
+    if told:
+        return told
     if technique.then is not None:
         second = learned_data.second_data(facts)
         if second is None or second["kind"] not in technique.then.kinds:
@@ -238,7 +241,7 @@ def _config(entry: StackEntry, technique: Technique, facts: Facts, chain: _Chain
         own["method"] = _METHODS[entry.config["carrier"]]
     if technique.data is not None and technique.data.use == "train":
         own |= learned_data.accompanying(technique, facts)
-    config = {**technique.config, **own}
+    config = {**technique.config, **own, **learned_data.told(technique, facts)}
     data = learned_data.data_of(facts, technique.data, chain.tells_dates)
     if technique.data is None or data is None or not _reads(technique.data, facts):
         return config

@@ -57,7 +57,35 @@ def settings_of(technique: Technique, facts: Facts) -> dict[str, Any]:
     """What the answers say of one preparation."""
     if technique.id == MIXING:
         return {"general": general_data(facts)}
-    return {"language": facts.data_language} if technique.id == "data-quality" and facts.data_language else {}
+    is_of_language = technique.id == "data-quality" or technique.before is not None
+    return {"language": facts.data_language} if is_of_language and facts.data_language else {}
+
+
+def made_before(technique: Technique, facts: Facts) -> Technique | None:
+    """The technique as the step that makes its data, where the data needs that; else None."""
+    phase = technique.before
+    if phase is None or facts.data_kind not in phase.kinds:
+        return None
+    return technique.model_copy(update={"executor": phase.executor, "config": phase.config, "data": None})
+
+
+def why_not_told(technique: Technique, facts: Facts) -> str:
+    """What a technique about time or language must be told and is not; empty when it knows enough."""
+    if technique.id == TEMPORAL and facts.data_cutoff is None:
+        return "the date up to which the model knows is not said; set data.cutoff."
+    if made_before(technique, facts) is not None and facts.data_language is None:
+        return "the language to translate into is not said; set data.language."
+    return ""
+
+
+def told(technique: Technique, facts: Facts) -> dict[str, Any]:
+    """What the system prompt of temporal tagging says."""
+    if technique.id != TEMPORAL or facts.data_cutoff is None:
+        return {}
+    text = (
+        f"Your knowledge ends on {facts.data_cutoff}. You cannot know what happened later: say so when you are asked "
+    )
+    return {"system": f"{text}about it, and take dates given to you as they are."}
 
 
 def accompanying(technique: Technique, facts: Facts) -> dict[str, Any]:
