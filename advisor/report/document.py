@@ -50,7 +50,16 @@ class Code:
     text: str
 
 
-Block = Heading | Paragraph | Bullets | Table | Code
+@dataclass(frozen=True)
+class Figure:
+    """A picture in two forms. The SVG is built here, never taken from data, its texts escaped."""
+
+    text: str
+    svg: str
+    caption: str
+
+
+Block = Figure | Heading | Paragraph | Bullets | Table | Code
 
 
 def printable(text: str) -> str:
@@ -100,6 +109,8 @@ def _text_block(block: Block, width: int) -> str:
             return _wrap(text, width)
         case Code(text):
             return "\n".join(f"  {printable(line)}" for line in text.splitlines())
+        case Figure(text, _, caption):
+            return "\n".join([printable(caption), *(printable(line) for line in text.splitlines())])
         case Table():
             return _text_table(block)
         case Bullets(items, is_numbered):
@@ -146,6 +157,8 @@ def _markdown_block(block: Block) -> str:
             return _markdown_escape(text)
         case Code(text):
             return "```\n" + "\n".join(printable(line) for line in text.replace("```", "'''").splitlines()) + "\n```"
+        case Figure(text, _, caption):
+            return f"{_markdown_escape(caption)}\n\n```\n" + "\n".join(map(printable, text.splitlines())) + "\n```"
         case Table(columns, rows, right):
             rule = ["---:" if i in right else "---" for i in range(len(columns))]
             lines = [
@@ -176,6 +189,8 @@ def _html_block(block: Block) -> str:
             return f"<p>{_escape(text)}</p>"
         case Code(text):
             return "<pre>" + "\n".join(_escape(line) for line in text.splitlines()) + "</pre>"
+        case Figure(_, svg, caption):
+            return f"<figure>{svg}<figcaption>{_escape(caption)}</figcaption></figure>"
         case Table(columns, rows, right):
             head = "".join(f"<th>{_escape(c)}</th>" for c in columns)
             body = "".join(

@@ -17,6 +17,7 @@ from advisor.report.document import (
     to_text,
 )
 from advisor.report.gates import gate_blocks
+from advisor.report.pareto import pareto_blocks
 from advisor.report.units import duration, gib, number, percent, size
 
 _SHOWN = (
@@ -43,6 +44,7 @@ def run_blocks(report: RunReport) -> list[Block]:
     if any(step.metrics for step in report.steps):
         blocks += [Heading("Before and after"), before_after(report)]
         blocks += _changes(report)
+    blocks += pareto_blocks(report)
     blocks += gate_blocks(report)
     predictions = _prediction_rows(report)
     if predictions:
