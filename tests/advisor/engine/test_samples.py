@@ -24,6 +24,8 @@ EXPECTED = {
     "dpo": ("dpo",),
     "merge-two": ("slerp-merge",),
     "few-shot-stdlib": ("few-shot", "structured-output"),
+    "awq-stdlib": ("awq",),
+    "qat-stdlib": ("qat",),
 }
 
 
