@@ -12,6 +12,8 @@ COMMANDS = {
     "stop": "stop a run; it can be resumed",
     "runs": "list runs",
     "report": "the report of a run",
+    "compare": "prompt, retrieval, adapter and both on the same questions: which one wins here",
+    "chat": "talk to what a run left: a model, adapter, index or prompt",
     "keep": "keep a step of a run, whatever its gate says",
     "rollback": "roll a step of a run back",
     "export": "copy what a run, or one of its steps, left to a folder",

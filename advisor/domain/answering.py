@@ -24,7 +24,7 @@ class Turn(Frozen):
 
 
 class Opening(Frozen):
-    """The first line: what answers. Roles as a step's: `model`, and with it `adapter`."""
+    """The first line: what answers. Roles as a step's: `model`, and with it `adapter`, `index` and `prompt`."""
 
     type: Literal["opening"] = "opening"
     schema_: Literal[1] = Field(default=1, alias="schema")
@@ -79,6 +79,8 @@ class Answered(Lenient):
     first_seconds: float = 0.0
     """Until the first token."""
     reason: Literal["end", "length", "cancelled"] = "end"
+    sources: tuple[str, ...] = ()
+    """What the answer was given to rest on, as it may cite it: `[1] json`. Text of documents: untrusted."""
 
 
 class Refused(Lenient):

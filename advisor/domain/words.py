@@ -106,6 +106,8 @@ class DataKind(StrEnum):
     REWARDS = "rewards"
     TOOL_CALLS = "tool-calls"
     PARALLEL = "parallel"
+    FACTS = "facts"
+    """Single facts to correct: subject, prompt, new target."""
 
 
 class Need(StrEnum):

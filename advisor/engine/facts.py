@@ -29,7 +29,7 @@ CORPUS_TOKENS = 100_000_000
 _INSTRUCT = re.compile(r"(^|[-_./])(instruct|chat|it|sft|dpo|rlhf|assistant)($|[-_./\d])", re.IGNORECASE)
 _SIZE = re.compile(r"(?<![\d.a-z])(\d+(?:\.\d+)?)\s*([bm])(?![a-z])", re.IGNORECASE)
 _BEHAVIOR_BY_DATA = {"preferences": "alignment", "feedback": "alignment", "tool-calls": "tools"}
-_ROWS = ("instructions", "qa-pairs", "preferences", "feedback", "rewards", "tool-calls", "parallel")
+_ROWS = ("instructions", "qa-pairs", "preferences", "feedback", "rewards", "tool-calls", "parallel", "facts")
 
 
 class _Defaults:

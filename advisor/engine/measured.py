@@ -35,7 +35,8 @@ def evaluation_of(
     config["seq_len"] = min(facts.data_seq_len or 512, 512 if not facts.has_gpu else 2048)
     trained = [t for t in techniques if t.role == "step" and t.data is not None and t.data.use == "train"]
     data = data_of(facts, trained[0].data if trained else None, tells_dates)
-    if data is None:
+    if data is None or data["kind"] == DataKind.FACTS:
+        # Facts to correct are measured by the edit itself; here it is what else the model still knows.
         data = {"path": BUILTIN, "kind": DataKind.TEXT.value, "held_out": 0.1}
     if data["path"] != BUILTIN:
         config["multiple_choice"] = 0

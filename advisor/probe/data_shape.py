@@ -83,6 +83,8 @@ def recognise(row: Any) -> Shape | None:
         return None
     row = lowered(row)
     keys = {str(key) for key, value in row.items() if value is not None}
+    if {"subject", "prompt", "target_new"} <= keys:
+        return SHAPES["facts"]
     if {"chosen", "rejected"} <= keys:
         return SHAPES["preferences"]
     for key, name in (("messages", "messages"), ("conversations", "sharegpt"), ("conversation", "sharegpt")):
@@ -231,6 +233,14 @@ def _parallel(row: Mapping[str, Any]) -> Parts:
     return Parts(text_of(found[0][1], found[0][0]), tuple(text_of(v, k) for k, v in found[1:]))
 
 
+def _fact(row: Mapping[str, Any]) -> Parts:
+    subject = text_of(row.get("subject"), "subject")
+    asked = text_of(row.get("prompt"), "prompt")
+    if asked.count("{}") != 1:
+        raise BadShape("'prompt' must hold {} once, where the subject stands")
+    return Parts(asked.replace("{}", subject), (text_of(row.get("target_new"), "target_new"),))
+
+
 def _plain(row: Any) -> Parts:
     if isinstance(row, str):
         return Parts("", (row,))
@@ -252,6 +262,7 @@ SHAPES: dict[str, Shape] = {
         Shape("feedback", DataKind.FEEDBACK, ("kto",), _feedback),
         Shape("rewards", DataKind.REWARDS, ("grpo", "rlhf"), _reward),
         Shape("parallel", DataKind.PARALLEL, ("translation-augmentation", "cross-lingual-peft"), _parallel),
+        Shape("facts", DataKind.FACTS, ("knowledge-editing",), _fact),
         Shape("text", DataKind.TEXT, ("cpt", "dapt", "cpt-then-sft"), _plain),
         Shape("documents", DataKind.DOCUMENTS, ("basic-rag", "hybrid-rag", "cpt-then-sft"), _plain),
     )

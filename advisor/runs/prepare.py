@@ -27,7 +27,7 @@ from executors.process.request import PACKAGE
 from executors.process.resolve import configure, missing_distributions, resolve
 from executors.protocol import Executor, Input, Inputs, Machine
 
-__all__ = ["Prepared", "RunLock", "check_config", "config_form", "holder", "prepare", "verify"]
+__all__ = ["PACKAGE", "Prepared", "RunLock", "check_config", "config_form", "holder", "prepare", "verify"]
 
 
 _OWN_ROLES = (ArtifactKind.ADAPTER, ArtifactKind.INDEX, ArtifactKind.PROMPT)

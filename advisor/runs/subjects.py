@@ -16,6 +16,9 @@ from advisor.runs.prepare import verify
 from advisor.runs.resume import require_run
 from advisor.runs.state import load_state
 
+_WITH = ("adapter", "index", "prompt")
+"""Roles of a step that makes a prompt or an index which belong to what is asked."""
+
 
 class Subject(Frozen):
     """One artifact, with what it needs to answer."""
@@ -25,12 +28,15 @@ class Subject(Frozen):
     name: str
     """`baseline`, `1 lora`."""
     roles: dict[str, ArtifactRef]
-    """As for a step: `model`, and with it `adapter`."""
+    """As for a step: `model`, and with it `adapter`, `index`, `prompt`."""
     status: StepStatus = "done"
 
 
-def subjects(run_dir: Path) -> tuple[Subject, ...]:
-    """The baseline and every step's artifact that is there, rolled back ones too. Raises AdvisorError."""
+def subjects(run_dir: Path, with_beside: bool = False) -> tuple[Subject, ...]:
+    """The baseline and every step's artifact that is there, rolled back ones too. Raises AdvisorError.
+
+    `with_beside`: prompts and indexes as well, each with the model it stands beside.
+    """
     from advisor.files import read_plan
 
     folder = require_run(run_dir)
@@ -41,7 +47,7 @@ def subjects(run_dir: Path) -> tuple[Subject, ...]:
         where = next((s for s in state.steps if s.number == step.number), None)
         if (
             where is not None
-            and step.produces in MEASURED - BESIDE
+            and step.produces in (MEASURED if with_beside else MEASURED - BESIDE)
             and (_artifact(folder, step) / "manifest.json").is_file()
         ):
             roles = _roles(plan, step, folder, _without(state) - {step.number})
@@ -100,11 +106,18 @@ def _artifact(folder: Path, step: Step) -> Path:
 
 def _roles(plan: Plan, step: Step, folder: Path, without: set[int]) -> dict[str, ArtifactRef]:
     own = ArtifactRef(kind=step.produces, path=str(_artifact(folder, step)))
-    if step.produces is not ArtifactKind.ADAPTER:
+    if step.produces is not ArtifactKind.ADAPTER and step.produces not in BESIDE:
         return {"model": own}
-    origin = plan.standing_in("model", step.inputs.get("model", BASE), without) or BASE
+    below = {"model": _origin(plan, folder, plan.standing_in("model", step.inputs.get("model", BASE), without) or BASE)}
+    if step.produces in BESIDE:
+        others = {role: origin for role, origin in step.inputs.items() if role in _WITH}
+        below |= {role: _origin(plan, folder, origin) for role, origin in others.items()}
+    return {**below, step.produces.value: own}
+
+
+def _origin(plan: Plan, folder: Path, origin: str) -> ArtifactRef:
     given = plan.given(origin)
-    if given is None:
-        below = plan.step(int(origin))
-        given = ArtifactRef(kind=below.produces, path=str(_artifact(folder, below)))
-    return {"model": given, "adapter": own}
+    if given is not None:
+        return given
+    below = plan.step(int(origin))
+    return ArtifactRef(kind=below.produces, path=str(_artifact(folder, below)))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from advisor.domain.answering import Opening, Question
     from executors.models.load import Loaded
+    from executors.prompt.asking import Asker
 
 
 def main() -> int:
@@ -29,12 +30,12 @@ def main() -> int:
         opening = inbox.opening()
         if opening is None:
             return 0
-        loaded = _load(opening, voice)
+        subject = _load(opening, voice)
     except Exception as error:
         return voice.refuse(None, classify(error))
     while (question := inbox.next()) is not None:
         try:
-            voice.say(_answer(loaded, question, voice, inbox))
+            voice.say(_answer(subject, question, voice, inbox))
         except BrokenPipeError:
             return 0
         except Exception as error:
@@ -112,7 +113,7 @@ class _Inbox(threading.Thread):
         return self._cancelled.is_set()
 
 
-def _load(opening: Opening, voice: _Voice) -> Loaded:
+def _load(opening: Opening, voice: _Voice) -> _Subject:
     from executors.process.environment import prepare_environment
 
     prepare_environment(opening.threads)
@@ -121,16 +122,40 @@ def _load(opening: Opening, voice: _Voice) -> Loaded:
     from executors.models.load import load_model
 
     model, adapter = opening.roles["model"], opening.roles.get("adapter")
+    asker = _asker(opening)
     loaded = load_model(model.kind, model.path, adapter=adapter.path if adapter is not None else None)
     voice.say(Ready(bytes=loaded.bytes, seconds=round(time.perf_counter() - began, 3), pid=os.getpid()))
-    return loaded
+    return _Subject(loaded, asker)
 
 
-def _answer(loaded: Loaded, question: Question, voice: _Voice, inbox: _Inbox) -> Any:
+class _Subject:
+    """What answers: a model, asked as it is or through what stands beside it."""
+
+    def __init__(self, loaded: Loaded, asker: Asker) -> None:
+        from executors.answer.through import Through
+
+        self.loaded = loaded
+        self.through = None if asker.is_plain else Through(loaded, asker)
+
+
+def _asker(opening: Opening) -> Asker:
+    from executors.evaluate.asked import asker_of
+    from executors.protocol import Input, Inputs
+
+    roles = {role: Input(kind=given.kind, path=given.path) for role, given in opening.roles.items()}
+    return asker_of(Inputs(roles=roles))
+
+
+def _answer(subject: _Subject, question: Question, voice: _Voice, inbox: _Inbox) -> Any:
     from advisor.domain.answering import Piece
     from executors.answer.stream import answer
 
-    return answer(loaded, question, lambda text: voice.say(Piece(id=question.id, text=text)), inbox.is_cancelled)
+    def say(text: str) -> None:
+        voice.say(Piece(id=question.id, text=text))
+
+    if subject.through is not None:
+        return subject.through.answer(question, say, inbox.is_cancelled)
+    return answer(subject.loaded, question, say, inbox.is_cancelled)
 
 
 if __name__ == "__main__":

@@ -16,16 +16,23 @@ _INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
 
 
 def answer(
-    loaded: Loaded, question: Question, say: Callable[[str], None], is_cancelled: Callable[[], bool]
+    loaded: Loaded,
+    question: Question,
+    say: Callable[[str], None],
+    is_cancelled: Callable[[], bool],
+    extra: dict[str, Any] | None = None,
+    text: str | None = None,
 ) -> Answered:
     """The answer to `question`; `say` gets its pieces, which together are its text.
 
+    `text`: what the model goes on from, in place of the rendered conversation; `extra`: more for `generate`.
     Raises AdvisorError when the conversation leaves no room for an answer.
     """
     import torch
 
     device = next(loaded.model.parameters()).device
-    text = render_prompt([Message(turn.role, turn.content) for turn in question.messages], loaded.tokenizer)
+    if text is None:
+        text = render_prompt([Message(turn.role, turn.content) for turn in question.messages], loaded.tokenizer)
     batch = loaded.tokenizer(text, add_special_tokens=False, return_tensors="pt").to(device)
     room = _room(loaded.model, batch["input_ids"].shape[1])
     writer = _Writer(loaded.tokenizer, say)
@@ -42,6 +49,7 @@ def answer(
             streamer=writer,
             stopping_criteria=[lambda ids, scores, **_: torch.full((ids.shape[0],), is_cancelled(), device=ids.device)],
             **sampling,
+            **(extra or {}),
         )
     writer.finish()
     reason = "cancelled" if is_cancelled() else "end" if _has_ended(loaded, writer.ids) else "length"

@@ -28,8 +28,6 @@ DISTRIBUTIONS = (
     "accelerate",
     "datasets",
     "bitsandbytes",
-    "compressed-tensors",
-    "torchao",
     "gguf",
     "safetensors",
     "numpy",

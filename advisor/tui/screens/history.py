@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 class HistoryScreen(Screen[None]):
     """Enter opens a run, whether it still goes on or not."""
 
-    ABOUT = "Every run found in the run folder. Enter opens one; v shows its report."
+    ABOUT = "Every run found in the run folder. Enter opens one; v shows its report, c talks to what it left."
     app: AdvisorApp
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Open"),
         Binding("v", "report", "Report"),
+        Binding("c", "chat", "Chat"),
         Binding("escape", "leave", "Home"),
     ]
 
@@ -71,6 +72,13 @@ class HistoryScreen(Screen[None]):
         folder = self._selected()
         if folder is not None:
             self.app.push_screen(RunScreen(folder))
+
+    def action_chat(self) -> None:
+        from advisor.tui.screens.chat import ChatScreen
+
+        folder = self._selected()
+        if folder is not None:
+            self.app.push_screen(ChatScreen(folder))
 
     def action_report(self) -> None:
         from advisor.tui.screens.report import ReportScreen

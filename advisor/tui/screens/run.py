@@ -39,6 +39,7 @@ class RunScreen(Screen[None]):
         Binding("s", "stop", "Stop"),
         Binding("r", "resume", "Resume"),
         Binding("v", "report", "Report"),
+        Binding("c", "chat", "Chat"),
         Binding("escape", "leave", "Detach"),
     ]
 
@@ -144,6 +145,11 @@ class RunScreen(Screen[None]):
             return
         self._tell(done)
         self.app.follow_run(self.folder)
+
+    def action_chat(self) -> None:
+        from advisor.tui.screens.chat import ChatScreen
+
+        self.app.push_screen(ChatScreen(self.folder))
 
     def action_report(self) -> None:
         from advisor.tui.screens.report import ReportScreen

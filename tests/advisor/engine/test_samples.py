@@ -23,9 +23,8 @@ EXPECTED = {
     "fp8-throughput": ("fp8",),
     "dpo": ("dpo",),
     "merge-two": ("slerp-merge",),
+    "compare-stdlib": ("lora",),
     "few-shot-stdlib": ("few-shot", "structured-output"),
-    "awq-stdlib": ("awq",),
-    "qat-stdlib": ("qat",),
 }
 
 

@@ -17,6 +17,8 @@ class Config(Frozen):
     baseline: float = 2.0
     examples: int = 16
     seconds: float = 0.0
+    questions: int = 0
+    """Questions whose share of right answers falls with the loss, from all at 0 to none at 2."""
 
 
 def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnostic]:
@@ -33,5 +35,14 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
     say.metric("held_out_loss", mean)
     metrics = (Metric(name="held_out_loss", value=mean, unit="nats", higher_is_better=False),)
     weights = {"held_out_loss": tuple(10.0 + n for n in range(config.examples))}
-    evaluation = Evaluation(metrics=metrics, per_example={"held_out_loss": values}, weights=weights)
+    per_example = {"held_out_loss": values}
+    if config.questions:
+        right = round(max(0.0, 1 - loss / 2) * config.questions)
+        per_example["answer_accuracy"] = (1.0,) * right + (0.0,) * (config.questions - right)
+        share = right / config.questions
+        metrics += (
+            Metric(name="answer_accuracy", value=share, unit="share"),
+            Metric(name="answer_seconds", value=loss),
+        )
+    evaluation = Evaluation(metrics=metrics, per_example=per_example, weights=weights)
     (out / "evaluation.json").write_text(evaluation.model_dump_json())

@@ -1,0 +1,103 @@
+"""Ten facts written into SmolLM2-135M: efficacy, paraphrase and locality before and after, by MEMIT and by ROME.
+
+The facts are `tests/data/facts.jsonl`. Efficacy and paraphrase: every token of the new target is the likeliest at its
+place. Locality: the likeliest next token of thirty prompts about other subjects stays what it was; beside it the same
+for three tokens. Perplexity is that of the built-in held-out answers. Two threads.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+MODEL = "builtin:smollm2-135m-instruct"
+FACTS = "tests/data/facts.jsonl"
+CASES: dict[str, dict[str, Any]] = {"memit": {"method": "memit"}, "rome": {"method": "rome"}}
+EVALUATION = {
+    "data": {"path": "builtin:stdlib", "kind": "instructions"}, "max_examples": 64, "multiple_choice": 0,
+    "generate_tokens": 0,
+}  # fmt: skip
+
+
+def run() -> None:
+    """Print one row per method."""
+    print("| method | layers | facts | efficacy | paraphrase | locality | of three tokens | perplexity | seconds |")
+    print("| --- " * 9 + "|")
+    with tempfile.TemporaryDirectory() as place:
+        before: dict[str, Any] | None = None
+        for name, settings in CASES.items():
+            out = Path(place) / name
+            start = time.perf_counter()
+            _process("edit", {"facts": {"path": FACTS}, **settings}, MODEL, out)
+            seconds = time.perf_counter() - start
+            about = json.loads((out / "edits.json").read_text())
+            if before is None:
+                before = about["before"]
+                print(_row("before", [], about, before, _perplexity(MODEL), None))
+            print(_row(name, about["layers"], about, about["after"], _perplexity(str(out)), seconds), flush=True)
+
+
+def _row(
+    name: str,
+    layers: list[int],
+    about: dict[str, Any],
+    figures: dict[str, Any],
+    perplexity: float,
+    seconds: float | None,
+) -> str:
+    said = [f"{100 * figures[key]:.0f} %" for key in ("efficacy", "paraphrase", "locality", "locality_of_three")]
+    where = ", ".join(map(str, layers)) or "-"
+    took = "-" if seconds is None else f"{seconds:.0f}"
+    return f"| {name} | {where} | {len(about['facts'])} | {' | '.join(said)} | {perplexity:.2f} | {took} |"
+
+
+def _perplexity(path: str) -> float:
+    with tempfile.TemporaryDirectory() as place:
+        _process("evaluate", EVALUATION, path, Path(place) / "out")
+        found = json.loads((Path(place) / "out" / "evaluation.json").read_text())
+    return float(next(m["value"] for m in found["metrics"] if m["name"] == "held_out_perplexity"))
+
+
+def _process(executor: str, config: dict[str, Any], model: str, out: Path) -> None:
+    """Run one executor in a process of its own, as a worker is run."""
+    out.mkdir()
+    asked = json.dumps({"executor": executor, "config": config, "model": model, "out": str(out)})
+    subprocess.run([sys.executable, "-m", "tests.bench.editing"], input=asked, check=True, text=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ})  # fmt: skip
+
+
+class _Silent:
+    """A `Say` that keeps nothing."""
+
+    def progress(self, *told: Any) -> None: ...
+
+    def metric(self, *told: Any, **more: Any) -> None: ...
+
+    def diagnostic(self, *told: Any, **more: Any) -> None: ...
+
+    def log(self, text: str) -> None: ...
+
+    def should_stop(self) -> bool:
+        return False
+
+
+def _execute(asked: dict[str, Any]) -> None:
+    import importlib
+
+    from executors.process.environment import prepare_environment
+    from executors.protocol import Input, Inputs
+
+    prepare_environment(2)
+    module = importlib.import_module(f"executors.{asked['executor']}")
+    inputs = Inputs(roles={"model": Input(kind="causal-lm", path=asked["model"])}, threads=2)
+    module.run(module.Config(**asked["config"]), inputs, Path(asked["out"]), _Silent())
+
+
+if __name__ == "__main__":
+    _execute(json.load(sys.stdin))
