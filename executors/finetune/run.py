@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -59,8 +59,12 @@ def train_sequences(
     out: Path,
     say: Say,
     lesson: Lesson | None = None,
+    write: Callable[[Any], None] | None = None,
 ) -> None:
-    """Train on encoded sequences and write the result below `out`; `held_out` steers and is never learnt."""
+    """Train on encoded sequences and write the result below `out`; `held_out` steers and is never learnt.
+
+    `write`: writes another result than the adapter or the model, of the trained model.
+    """
     root = setup.scratch_root(inputs)
     if pruned_tensors(find_folder(inputs.path("model"))):
         say.diagnostic(Severity.INFO, "masked-training", "the model is pruned: it is trained under its mask",
@@ -96,7 +100,10 @@ def train_sequences(
     setup.report_share(trainer.model, config, say)
     setup.report_savings(trainer, say)
     say.progress(steps, steps, "steps", "writing")
-    setup.write_result(trainer, config, inputs, out)
+    if write is not None:
+        write(trainer.model)
+    else:
+        setup.write_result(trainer, config, inputs, out)
 
 
 def encode_data(config: Config, inputs: Inputs, say: Say) -> tuple[list[Encoded], list[Encoded]]:

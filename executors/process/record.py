@@ -28,6 +28,8 @@ DISTRIBUTIONS = (
     "accelerate",
     "datasets",
     "bitsandbytes",
+    "compressed-tensors",
+    "torchao",
     "gguf",
     "safetensors",
     "numpy",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from advisor.domain.errors import AdvisorError, Diagnostic
+from executors.activations.short import check_text
 from executors.protocol import Machine
 from executors.prune.layers import hessian_bytes, prunable, working_bytes
 from executors.quantize.compressed_form import fitting_group, form_of
@@ -24,11 +25,13 @@ def check_compressed(config: Config, model: ModelFolder, machine: Machine) -> li
         require_architecture(model.arch)
     except AdvisorError as error:
         return [refusal("unknown-architecture", error)]
+    if config.data is not None and (short := check_text(config.data, model.path, config.seq_len)):
+        return short
     targets = prunable(model)
     if not targets:
         return [danger("nothing-to-quantize", f"{model.path} has no linear layers inside decoder blocks")]
     form = form_of(config, targets)
-    if form.layout == "pack-quantized" and (trouble := _group_trouble(form.group, targets)):
+    if form.layout == "pack-quantized" and (trouble := group_trouble(form.group, targets)):
         return [trouble]
     weights = sum(info.shape[0] * info.shape[1] for info in targets)
     kept = model.bytes - sum(info.bytes for info in targets)
@@ -40,7 +43,8 @@ def check_compressed(config: Config, model: ModelFolder, machine: Machine) -> li
     return found + check_ram(need, machine, "use fewer or shorter calibration sequences")
 
 
-def _group_trouble(group: int | None, targets: list[TensorInfo]) -> Diagnostic | None:
+def group_trouble(group: int | None, targets: list[TensorInfo]) -> Diagnostic | None:
+    """Why a group size does not fit these layers, with one that does; None when it fits."""
     if group is None:
         return danger("group-size", "no group size of 128, 64 or 32 divides the width of every layer")
     odd = next((info for info in targets if info.shape[1] % group), None)

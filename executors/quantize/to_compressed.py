@@ -50,7 +50,7 @@ def to_compressed(config: Config, inputs: Inputs, model: ModelFolder, out: Path,
     rounding, calibration = _rounding(config, model, form, say)
     kept = KeptBlocks(inputs.scratch, model, {**config.model_dump(mode="json"), "calibration": calibration}, say)
     digests: dict[str, bytes] = {}
-    with TensorWriter(out, _specs(model, form)) as writer:
+    with TensorWriter(out, specs_of(model, form)) as writer:
         for name in [name for name in model.tensors if _block_number(name) not in blocks]:
             writer.write(name, read_finite(model, name))
         for number, (index, infos) in enumerate(blocks.items(), start=1):
@@ -61,7 +61,7 @@ def to_compressed(config: Config, inputs: Inputs, model: ModelFolder, out: Path,
                 if name not in stored and name not in targets:
                     stored[name] = read_finite(model, name)
             for name, tensor in stored.items():
-                digests[name] = _digest(tensor)
+                digests[name] = digest_of(tensor)
                 writer.write(name, tensor)
             say.progress(number, len(blocks), "layers", f"block {index}")
     write_json(out / "config.json", {**model.config, "quantization_config": form.config()})
@@ -107,7 +107,8 @@ def _block_number(name: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def _specs(model: ModelFolder, form: Form) -> list[TensorSpec]:
+def specs_of(model: ModelFolder, form: Form) -> list[TensorSpec]:
+    """The tensors of the quantized model."""
     targets = {info.name for infos in by_block(model).values() for info in infos}
     specs: list[TensorSpec] = []
     for name, info in model.tensors.items():
@@ -123,9 +124,9 @@ def _check(model: ModelFolder, written: ModelFolder, form: Form, digests: dict[s
     for name, digest in digests.items():
         tensor = read_tensor(written.tensors[name])
         bad_scale = name.endswith("_scale") and not bool(((tensor > 0) & tensor.isfinite()).all())
-        if _digest(tensor) != digest or bad_scale:
-            raise _broken(f"{name} reads back otherwise than it was written")
-    _carry_ledger(model, written, source)
+        if digest_of(tensor) != digest or bad_scale:
+            raise broken(f"{name} reads back otherwise than it was written")
+    carry_ledger(model, written, source)
     say.metric("bytes", written.bytes, "bytes")
     prompts = prompt_ids(model.path)
     reference = StreamedDecoder(FolderSource(model), model.path, torch.float32).logits(prompts)
@@ -145,7 +146,7 @@ def _answers(
     return model_logits(load_model(ArtifactKind.QUANTIZED_LM, str(written.path)).model, prompts)
 
 
-def _carry_ledger(model: ModelFolder, written: ModelFolder, source: CompressedSource) -> None:
+def carry_ledger(model: ModelFolder, written: ModelFolder, source: CompressedSource) -> None:
     """Write the ledger of a pruned model anew from what is stored. Raises AdvisorError where zeros were lost."""
     file = model.path / LEDGER
     if not file.is_file():
@@ -156,12 +157,13 @@ def _carry_ledger(model: ModelFolder, written: ModelFolder, source: CompressedSo
         values = source.values(name).dense()
         zeros = int((values == 0).sum())
         if zeros < entry["zeros"]:
-            raise _broken(f"{name} has {zeros} zeros where {entry['zeros']} were to be kept")
+            raise broken(f"{name} has {zeros} zeros where {entry['zeros']} were to be kept")
         ledger.add(name, zeros, values.numel())
     write_json(written.path / LEDGER, ledger.content())
 
 
-def _digest(values: torch.Tensor) -> bytes:
+def digest_of(values: torch.Tensor) -> bytes:
+    """Hash of the bytes of a tensor."""
     import torch
 
     return hashlib.blake2b(
@@ -169,7 +171,8 @@ def _digest(values: torch.Tensor) -> bytes:
     ).digest()
 
 
-def _broken(why: str) -> AdvisorError:
+def broken(why: str) -> AdvisorError:
+    """The error of a result that is not what was written."""
     return AdvisorError(
         "the quantized model does not hold what was written",
         why=why,

@@ -32,7 +32,7 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 def run() -> None:
     """Print the median of three runs of each case, and what it did to the held-out perplexity."""
-    print(f"before: perplexity {_perplexity(MODEL, 'causal-lm'):.3f}\n")
+    print(f"before: perplexity {perplexity(MODEL, 'causal-lm'):.3f}\n")
     print("| case | seconds (median of 3) | fastest | peak RSS MiB | MB on disk | perplexity | load average |")
     print("| --- " * 7 + "|")
     with tempfile.TemporaryDirectory() as place:
@@ -45,7 +45,7 @@ def run() -> None:
             size = sum(file.stat().st_size for file in out.iterdir()) / 1e6
             print(
                 f"| {name} | {statistics.median(seconds):.1f} | {min(seconds):.1f} | {peak} | {size:.1f} "
-                f"| {_perplexity(str(out), kind):.3f} | {os.getloadavg()[0]:.1f} |",
+                f"| {perplexity(str(out), kind):.3f} | {os.getloadavg()[0]:.1f} |",
                 flush=True,
             )
 
@@ -53,20 +53,29 @@ def run() -> None:
 def _timed(executor: str, config: dict[str, Any], out: Path) -> tuple[float, int]:
     """Wall seconds of the process and its peak resident memory in MiB."""
     start = time.perf_counter()
-    said = _process(executor, config, MODEL, "causal-lm", out)
+    said = in_process(executor, config, {"model": MODEL}, "causal-lm", out)
     return time.perf_counter() - start, int(said["peak_mib"])
 
 
-def _perplexity(path: str, kind: str) -> float:
+def perplexity(path: str, kind: str) -> float:
+    """Held-out perplexity of a model, measured in a process of its own."""
     with tempfile.TemporaryDirectory() as place:
-        return float(_process("evaluate", EVALUATION, path, kind, Path(place))["held_out_perplexity"])
+        return float(in_process("evaluate", EVALUATION, {"model": path}, kind, Path(place))["held_out_perplexity"])
 
 
-def _process(executor: str, config: dict[str, Any], path: str, kind: str, out: Path) -> dict[str, float]:
-    """Run one executor in a process of its own; what it measured."""
-    asked = json.dumps({"executor": executor, "config": config, "model": {"kind": kind, "path": path}, "out": str(out)})
+def in_process(
+    executor: str, config: dict[str, Any], roles: dict[str, str], kind: str, out: Path, scratch: Path | str = ""
+) -> dict[str, float]:
+    """Run one executor on models of one kind, by role, in a process of its own; what it measured, peak memory with it.
+
+    `BENCH_PREFIX` in the environment is put in front of the command, e.g. `taskset -c 0,1`.
+    """
+    given = {role: {"kind": kind, "path": path} for role, path in roles.items()}
+    asked = json.dumps(
+        {"executor": executor, "config": config, "roles": given, "out": str(out), "scratch": str(scratch)}
+    )
     done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.compression"],
+        [*os.environ.get("BENCH_PREFIX", "").split(), sys.executable, "-m", "tests.bench.compression"],
         input=asked,
         check=True,
         stdout=subprocess.PIPE,
@@ -76,7 +85,7 @@ def _process(executor: str, config: dict[str, Any], path: str, kind: str, out: P
     return found
 
 
-class _Metrics:
+class Metrics:
     """A `Say` that keeps metrics only."""
 
     def __init__(self) -> None:
@@ -108,8 +117,10 @@ def _execute(asked: dict[str, Any]) -> None:
 
     torch.set_num_threads(2)
     module = importlib.import_module(f"executors.{asked['executor']}")
-    say = _Metrics()
-    inputs = Inputs(roles={"model": Input(**asked["model"])}, threads=2)
+    say = Metrics()
+    inputs = Inputs(
+        roles={role: Input(**given) for role, given in asked["roles"].items()}, threads=2, scratch=asked["scratch"]
+    )
     module.run(module.Config(**asked["config"]), inputs, Path(asked["out"]), say)
     say.found["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps(say.found))

@@ -25,6 +25,8 @@ EXPECTED = {
     "merge-two": ("slerp-merge",),
     "compare-stdlib": ("lora",),
     "few-shot-stdlib": ("few-shot", "structured-output"),
+    "awq-stdlib": ("awq",),
+    "qat-stdlib": ("qat",),
 }
 
 

@@ -144,7 +144,7 @@ def test_a_changed_integer_is_found(tiny_model: Path, tmp_path: Path, listener: 
     form = FORMS["gptq-4"][1]
     name = "model.layers.1.mlp.up_proj.weight_packed"
     tensors = load_file(out / "model.safetensors")
-    digests = {name: to_compressed._digest(tensors[name])}
+    digests = {name: to_compressed.digest_of(tensors[name])}
     tensors[name][5, 3] ^= 1
     save_file(tensors, out / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(AdvisorError) as caught:

@@ -1,0 +1,114 @@
+"""Wanda, SparseGPT, GPTQ and AWQ against llm-compressor: the same model, text, bits and groups, one process each.
+
+Whole processes, from start to saved result, imports and checks included; for llm-compressor also its `oneshot` alone.
+It runs as its recipes say: the head left out by a regular expression, groups of 64, and for AWQ, which fails without
+an accelerator, with memory pinning switched off. `PEERS_ONLY` names methods to run alone, `PEERS_RUNS` the runs of the
+peer and `PEERS_SEQUENCES` the sequences of 256 tokens (64).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.bench import peers
+from tests.bench.compression import CALIBRATION, MODEL, in_process, perplexity
+from tests.bench.limits import limit_seconds, measure
+
+RUNS = 3
+PEER_RUNS = int(os.environ.get("PEERS_RUNS", "3"))
+SEQUENCES = int(os.environ.get("PEERS_SEQUENCES", "64"))
+ONLY = [name for name in os.environ.get("PEERS_ONLY", "").split(",") if name]
+CASES: dict[str, tuple[str, str, dict[str, Any], str]] = {
+    "wanda": ("prune", "sparse-lm", {"method": "wanda"}, "8x"),
+    "sparsegpt": ("prune", "sparse-lm", {"method": "sparsegpt"}, "4x"),
+    "gptq": ("quantize", "quantized-lm", {"format": "gptq", "bits": 4, "group_size": 64}, "3x"),
+    "awq": ("quantize", "quantized-lm", {"format": "awq", "bits": 4, "group_size": 64}, "3x"),
+}
+
+
+def run() -> None:
+    """Print seconds, ratios, perplexities and physical limits."""
+    python = peers.llm_compressor()
+    print(f"peer: {peers.versions(python, ('llmcompressor', 'compressed-tensors', 'transformers', 'torch'))}")
+    rates = measure()
+    print(f"measured here: {rates.flops / 1e9:.0f} GFLOP/s in bfloat16, disk {rates.bandwidth / 1e6:.0f} MB/s written")
+    print(f"before: perplexity {perplexity(MODEL, 'causal-lm'):.3f}; {SEQUENCES} sequences of 256 tokens\n")
+    print(
+        "| method | here s | peer s (oneshot alone) | ratio | asked | ppl here | ppl peer | limit s | runs here/peer |"
+    )
+    print("| --- " * 9 + "|")
+    with tempfile.TemporaryDirectory() as place:
+        ids = _ids(Path(place) / "ids.json")
+        for name, (executor, kind, settings, asked) in CASES.items():
+            if ONLY and name not in ONLY:
+                continue
+            own, theirs, alone = [], [], []
+            for number in range(max(RUNS, PEER_RUNS)):
+                if number < RUNS:
+                    start = time.perf_counter()
+                    config = {**CALIBRATION, "sequences": SEQUENCES, **settings}
+                    out = Path(place) / f"{name}-{number}"
+                    in_process(executor, config, {"model": MODEL}, "causal-lm", out)
+                    own.append(time.perf_counter() - start)
+                if number < PEER_RUNS:
+                    peer = Path(place) / f"peer-{name}-{number}"
+                    whole, only = _peer(python, name, ids, peer)
+                    theirs.append(whole)
+                    alone.append(only)
+            here, there = statistics.median(own), statistics.median(theirs)
+            print(
+                f"| {name} | {here:.1f} | {there:.1f} ({statistics.median(alone):.1f}) | {there / here:.1f}x | {asked} "
+                f"| {perplexity(str(out), kind):.3f} | {_peer_perplexity(peer, name):.3f} "
+                f"| {limit_seconds(name, SEQUENCES * 256, rates):.1f} | {len(own)}/{len(theirs)} |",
+                flush=True,
+            )
+
+
+def _ids(file: Path) -> Path:
+    """The token ids our side calibrates with, for the peer."""
+    from advisor.domain.plan import DataSpec
+    from executors.activations.text import calibration_ids
+    from executors.tensors.folder import open_model
+    from tests.bench.compression import Metrics
+
+    data = DataSpec(**CALIBRATION["data"])
+    ids = calibration_ids(data, open_model(MODEL).path, SEQUENCES, CALIBRATION["seq_len"], Metrics())
+    file.write_text(json.dumps(ids.tolist()))
+    return file
+
+
+def _peer(python: Path, method: str, ids: Path, out: Path) -> tuple[float, float]:
+    """Seconds of the whole process and of oneshot alone. In 32 bits, as the peer's own recipes load on a CPU."""
+    from executors.tensors.folder import open_model
+
+    asked = {"threads": 2, "model": str(open_model(MODEL).path), "dtype": "float32", "ids": str(ids)}
+    command = [*os.environ.get("BENCH_PREFIX", "").split(), str(python), str(Path(__file__).parent / "peer_program.py")]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1", "OMP_NUM_THREADS": "2"}
+    start = time.perf_counter()
+    done = subprocess.run(
+        command,
+        input=json.dumps({**asked, "method": method, "out": str(out)}),
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+    )
+    return time.perf_counter() - start, float(json.loads(done.stdout.splitlines()[-1])["seconds"])
+
+
+def _peer_perplexity(folder: Path, method: str) -> float:
+    file = folder / "config.json"
+    config = json.loads(file.read_text())
+    if method == "awq":
+        # Its packed zeros do not load in transformers 5.23 otherwise; this asks to unpack them while loading.
+        config["quantization_config"]["dequantize"] = True
+        file.write_text(json.dumps(config))
+    return perplexity(str(folder), "quantized-lm" if "quantization_config" in config else "sparse-lm")
