@@ -5,7 +5,7 @@ after any stop. It compresses nothing by itself: the student is smaller because 
 `student_layers` is set, made it so, or because it is another model.
 """
 
-from executors.distill.config import REQUIRES, Config, preflight
+from executors.distill.config import REQUIRES, Config, milder, preflight
 from executors.distill.run import run
 
-__all__ = ["REQUIRES", "Config", "preflight", "run"]
+__all__ = ["REQUIRES", "Config", "milder", "preflight", "run"]

@@ -12,7 +12,9 @@ from executors.finetune import config as finetune
 from executors.protocol import Inputs, Machine
 from executors.training.config import REQUIRES
 
-__all__ = ["BY_TOKEN", "REQUIRES", "Config", "preflight"]
+__all__ = ["BY_TOKEN", "REQUIRES", "Config", "milder", "preflight"]
+
+milder = finetune.milder
 
 BY_TOKEN = ("logits", "features", "on-policy")
 """Forms that compare the two models token by token, and so need one vocabulary."""

@@ -7,7 +7,7 @@ head and norms stay as they are. It trains nothing; distillation or fine-tuning 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -18,6 +18,8 @@ from executors.protocol import Inputs, Machine, Say
 
 REQUIRES = ("torch", "transformers", "safetensors", "numpy")
 
+LEAST = 0.05
+"""Share below which nothing milder is tried."""
 _READ_BY = {"neurons": "width", "heads": "width", "refit": "width", "layers": "depth", "measure": "depth"}
 
 
@@ -70,6 +72,15 @@ def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnost
     found += check_text(config.data, model.path, config.seq_len)
     found += check_disk(model.bytes * 1.01, machine)
     return found + check_ram(cut.working_bytes(config), machine, "use fewer or shorter calibration sequences")
+
+
+def milder(config: Config) -> dict[str, Any] | None:
+    """Two thirds of the share, down to a twentieth."""
+    if config.method == "depth":
+        layers = round(config.layers * 2 / 3, 2)
+        return {"layers": layers} if layers >= LEAST else None
+    shares = {"neurons": round(config.neurons * 2 / 3, 2), "heads": round(config.heads * 2 / 3, 2)}
+    return shares if max(shares.values()) >= LEAST else None
 
 
 def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:

@@ -220,6 +220,13 @@ def test_preflight_refuses_what_cannot_be_cut(tiny_model: Path, tmp_path: Path) 
     assert codes({}, data={"path": str(short), "kind": "text"}, seq_len=2048) == ["short-calibration"]
 
 
+def test_a_milder_cut_takes_less_until_it_is_little() -> None:
+    """Two thirds of each share; below a twentieth there is none."""
+    assert shrink.milder(_config(neurons=0.3, heads=0.3)) == {"neurons": 0.2, "heads": 0.2}
+    assert shrink.milder(_config(method="depth", layers=0.2)) == {"layers": 0.13}
+    assert shrink.milder(_config(method="depth", layers=0.06)) is None
+
+
 def test_nan_weights_are_refused_by_name(tmp_path: Path, make_model: Any, listener: Any) -> None:
     """A damaged model is refused with the name of the tensor."""
     model = make_model(tmp_path / "model")
