@@ -68,6 +68,8 @@ class ArtifactKind(StrEnum):
     PROMPT = "prompt"
     REWARD_MODEL = "reward-model"
     DATASET = "dataset"
+    REMOTE_MODEL = "remote-model"
+    """A model that a provider keeps: its name there."""
 
 
 MEASURED = frozenset(

@@ -29,7 +29,15 @@ GATE_EIGHT_BITS, GATE_FOUR_BITS = 0.05, 0.30
 _NOT_FOR_EXECUTORS = ("carrier", "sharding", "gpus", "offload")
 _METHODS = {"lora": "lora", "qlora": "qlora", "full-sft": "full"}
 """What executors of training call a carrier."""
-_BESIDE = frozenset({ArtifactKind.INDEX, ArtifactKind.PROMPT, ArtifactKind.REWARD_MODEL, ArtifactKind.DATASET})
+_BESIDE = frozenset(
+    {
+        ArtifactKind.INDEX,
+        ArtifactKind.PROMPT,
+        ArtifactKind.REWARD_MODEL,
+        ArtifactKind.DATASET,
+        ArtifactKind.REMOTE_MODEL,
+    }
+)
 """Artifacts that stand beside the model and leave it as it is."""
 
 

@@ -16,6 +16,10 @@ BESIDE_THE_MODEL = frozenset({ActsOn.PROMPT, ActsOn.INDEX, ActsOn.DATA, ActsOn.T
 """A step on one of these leaves the model of the chain as it is."""
 
 
+_BESIDE = (None, ArtifactKind.PROMPT, ArtifactKind.INDEX, ArtifactKind.REMOTE_MODEL)
+"""What is left where the model of the chain stays as it is."""
+
+
 @dataclass(frozen=True)
 class Part:
     """One step of a stack."""
@@ -29,7 +33,7 @@ class Part:
     @property
     def is_beside(self) -> bool:
         """It changes no weights of the chain's model."""
-        return self.acts_on in BESIDE_THE_MODEL or self.produces in (None, ArtifactKind.PROMPT, ArtifactKind.INDEX)
+        return self.acts_on in BESIDE_THE_MODEL or self.produces in _BESIDE
 
     @property
     def folds_adapter(self) -> bool:

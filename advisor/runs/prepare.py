@@ -117,7 +117,7 @@ def _require(name: str, executor: Executor) -> None:
         raise AdvisorError(
             f"{name} needs {', '.join(missing)}",
             why="not installed here",
-            hint="python -m pip install 'technique-advisor[run]'",
+            hint=f"python -m pip install 'technique-advisor[{getattr(executor, 'EXTRA', 'run')}]'",
         )
 
 
