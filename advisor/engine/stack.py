@@ -128,22 +128,28 @@ def _solved(situation: Situation, members: list[Member]) -> tuple[list[Member], 
     if not makers or any(m.technique == MERGER for m in members) or (is_good and not takers):
         return members, plain
     merger = _merger(situation, takers)
-    if merger is None:
-        return members, plain
+    if isinstance(merger, Rejection):
+        return members, plain if is_good or not takers else _without_merge(makers, takers, merger)
     full = [*members, merger]
     merged = solve([member.part for member in full], situation.judge, situation.start)
     is_better = merged.is_possible and (not plain.is_possible or merged.cost < plain.cost)
     return (full, merged) if is_better else (members, plain)
 
 
-def _merger(situation: Situation, takers: list[Member]) -> Member | None:
-    """The merge of an adapter into its model, as a member; None when it is not possible here."""
+def _without_merge(makers: list[Member], takers: list[Member], refused: Rejection) -> Ordered:
+    """No order: what makes the adapter and what needs one model cannot both be done where they cannot be merged."""
+    core = (*(m.technique for m in makers), *(m.technique for m in takers))
+    return Ordered(core=core, why=f"{MERGER} is needed between them and not possible: {refused.because}")
+
+
+def _merger(situation: Situation, takers: list[Member]) -> Member | Rejection:
+    """The merge of an adapter into its model, as a member, or why it is not possible here."""
     if MERGER not in situation.knowledge.by_id:
-        return None
+        return Rejection(technique=MERGER, because="it is not among the techniques known")
     technique = situation.knowledge.technique(MERGER)
     found = situation.examiner.examine(technique, situation.facts)
     if isinstance(found, Rejection):
-        return None
+        return found
     who = takers[0].technique if takers else "the step after it"
     text = f"{who} needs one model: the adapter is folded into the 16-bit weights first."
     because = Reason(text=text, source="000 golden ordering")

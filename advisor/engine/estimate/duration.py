@@ -12,6 +12,7 @@ from advisor.domain.estimate import Range
 from advisor.domain.facts import Facts
 from advisor.engine.estimate import constants as c
 from advisor.engine.estimate import shapes
+from advisor.engine.estimate.host import is_compared
 from advisor.engine.estimate.methods import Method
 from advisor.engine.estimate.workload import precision_of, training_tokens
 
@@ -107,6 +108,7 @@ def step_seconds(shape: ModelShape, method: Method, facts: Facts, config: dict[s
     else:
         memory = (facts.measured_bandwidth or c.CPU_BANDWIDTH) * 1e9
         work = 3 * model_bytes / disk  # read, write, verify
+        work += 2 * model_bytes / disk if is_compared(shape, method, facts) else 0.0  # both are read once more
         work += c.WEIGHT_PASSES * shapes.count_params(shape) * c.FP32 / memory
     low, high = c.TIME_SPREAD
     if facts.calibration is not None or facts.measured_tflops is not None:

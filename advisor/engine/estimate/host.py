@@ -17,6 +17,9 @@ STAGING = 5.0
 """GiB: the largest shard of a checkpoint, read before it goes to the GPU (`max_shard_size`, transformers)."""
 CHECKPOINTS = 2
 """Checkpoints on disk at once: the last and the one being written."""
+COMPARING = 1.1 / 0.85
+"""RAM over a model's size in 32 bits from which it is compared (`executors/merge/check.py` asks for 1.1 times the size,
+and a step may take 85 % of the RAM): a merge is never refused for its comparison."""
 RAM_SPREAD = (0.85, 1.35)
 """Low and high factor of a resident size: allocators of the CPU keep freed pages, page cache is not counted."""
 
@@ -35,7 +38,18 @@ def host_memory(
         peak = found.peak_gib.expected - (found.terms.logits - logits)
         expected = c.TORCH_RSS + peak + (c.HEAP_FRAGMENTATION - 1) * freed_each_step
         return Range(low=RAM_SPREAD[0] * expected, expected=expected, high=RAM_SPREAD[1] * expected)
-    return _streamed(shape, request, method)
+    streamed = _streamed(shape, request, method)
+    compared = shapes.count_params(shape) * c.FP32 / c.GIB
+    if not is_compared(shape, method, facts) or c.TORCH_RSS + compared <= streamed.expected:
+        return streamed
+    expected = c.TORCH_RSS + compared
+    return Range(low=streamed.low, expected=expected, high=RAM_SPREAD[1] * expected)
+
+
+def is_compared(shape: ModelShape, method: Method, facts: Facts) -> bool:
+    """Whether the result will be compared with what it was made of: in 32 bits, with a tenth of room."""
+    needed = COMPARING * shapes.count_params(shape) * c.FP32 / c.GIB
+    return method.is_compared and facts.ram_gib is not None and needed <= facts.ram_gib
 
 
 def _scores_answers(method: Method, facts: Facts) -> bool:

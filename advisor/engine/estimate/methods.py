@@ -36,6 +36,8 @@ class Method:
     """Calibration: the whole model on the GPU, or one block after the other."""
     writes: int = 0
     """Completions that are written for each row before it is trained on (TRL's defaults)."""
+    is_compared: bool = False
+    """Both models are loaded in 32 bits, one after the other, and their logits compared, where memory allows it."""
     start: Literal["", "convert"] = ""
     """How its process starts where that differs from others of its work, a key of `constants.START_SECONDS`."""
 
@@ -72,6 +74,7 @@ METHODS: dict[str, Method] = {
     "inference": Method("nothing", work="inference"),
     "load-weights": Method("nothing", work="weights"),
     "merge": Method("nothing", work="weights"),
+    "adapter-merge": Method("nothing", work="weights", start="convert", is_compared=True),
     "magnitude": Method("nothing", work="weights"),
     "wanda": Method("nothing", work="calibrate"),
     "sparsegpt": Method("nothing", work="calibrate", hessians=True),
@@ -115,7 +118,6 @@ ALIASES: dict[str, str] = {
     "generation": "inference",
     "serve": "inference",
     "evaluate": "inference",
-    "adapter-merge": "merge",
     "linear-merge": "merge",
     "magnitude-pruning": "magnitude",
     "depth-pruning": "magnitude",

@@ -139,3 +139,21 @@ def test_lossy_steps_compound(advise: Callable[..., Recommendation]) -> None:
     """Several compressing steps in one stack are warned about together."""
     values = {**QLORA, "optimize_for": "maximum", "model": {"params_b": 1.5}}
     assert any(w.code == "compounding-error" for w in advise(values).warnings)
+
+
+def test_no_bad_order_for_want_of_a_merge(advise: Callable[..., Recommendation]) -> None:
+    """Where an adapter cannot be merged, what needs one model is refused with that reason; it is not put first."""
+    values = {
+        "goal": "change-behavior",
+        "also": ["optimize"],
+        "behavior": "task",
+        "optimize_for": "memory-latency",
+        "model": {"params_b": 14},
+        "data": {"kind": "instructions", "examples": 5000},
+        "serve": {"target": "gpu", "bits": 4},
+        "avoid": ["adapter-merge"],
+        "hardware": {"gpus": [{"name": "RTX 4090", "memory_gib": 24}], "ram_gib": 64, "disk_gib": 500},
+    }
+    result = advise(values)
+    assert [entry.technique for entry in result.stack] == ["qlora"]
+    assert any("adapter-merge" in refused.because for refused in result.rejected if refused.technique == "awq")

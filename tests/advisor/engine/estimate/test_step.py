@@ -130,3 +130,12 @@ def test_training_methods_are_compared_with_each_other(knowledge: Knowledge) -> 
     """The figure of an adapter says against what it was measured; it is not the gain of training."""
     for name in ("lora", "qlora", "ia3", "full-sft"):
         assert "against" in estimate_step(knowledge.technique(name), GPU, {}).quality.unit
+
+
+def test_a_merge_is_compared_where_memory_allows(knowledge: Knowledge) -> None:
+    """A merged model is compared with base and adapter in 32 bits, which decides its memory; where that does not fit,
+    the merge streams and needs little."""
+    merge = knowledge.technique("adapter-merge")
+    large, small = (estimate_step(merge, GPU.model_copy(update={"ram_gib": ram}), {}).ram_gib for ram in (256.0, 12.0))
+    assert large is not None and small is not None
+    assert large.expected > 4 * (GPU.model_params_b or 0) * 0.9 > small.expected
