@@ -25,6 +25,9 @@ EXPECTED = {
     "merge-two": ("slerp-merge",),
     "compare-stdlib": ("lora",),
     "few-shot-stdlib": ("few-shot", "structured-output"),
+    "prune-distill-quantize": ("depth-pruning", "response-distillation", "gguf"),
+    "distill-quantize": ("response-distillation", "gguf"),
+    "prune-quantize": ("structured-pruning", "lora", "adapter-merge", "gguf"),
     "awq-stdlib": ("awq",),
     "qat-stdlib": ("qat",),
 }
