@@ -124,7 +124,9 @@ def _prepare(technique: Technique, facts: Facts, chain: _Chain) -> None:
 def _compile(entry: StackEntry, technique: Technique, facts: Facts, chain: _Chain) -> None:
     part = part_of(technique, entry.config, entry.acts_on)
     why_not = (
-        _why_not(entry, technique, facts) or _why_no_merge(part, facts, chain) or lessons.why_not(technique, facts)
+        _why_not(entry, technique, facts)
+        or _why_no_merge(part, facts, chain)
+        or lessons.why_not(technique, facts, chain.steps, entry.config.get("carrier"))
     )
     if why_not:
         chain.notes.append(f"{technique.name} ({technique.id}) is not run here: {why_not}")

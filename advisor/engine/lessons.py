@@ -21,12 +21,17 @@ STUDENT_LAYERS = 0.2
 """Share of a model's layers that its student lacks where nothing else made a student."""
 
 
-def why_not(technique: Technique, facts: Facts) -> str:
-    """Why the teacher cannot teach here; empty when it can, and for a step that needs none."""
+def why_not(technique: Technique, facts: Facts, before: Sequence[Step], carrier: str | None) -> str:
+    """Why the teacher cannot teach here; empty when it can, and for a step that needs none. `before`: the steps so far.
+    `carrier`: what is trained of the student."""
     if technique.needs_teacher and facts.teacher_id is None and facts.has_teacher:
         return "the teacher is not named; set teacher.id to a folder or a hub id."
     if technique.id in _BY_TOKEN and facts.teacher_shares_vocabulary is False:
         return "the teacher has another vocabulary; response- and synthetic-data-distillation learn its text."
+    if "student_layers" in settings(technique, facts, before) and carrier not in (None, "full-sft"):
+        return (
+            "the student is made by this step, and only a whole one can be handed on; prune first, or name a teacher."
+        )
     return ""
 
 

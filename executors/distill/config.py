@@ -73,6 +73,10 @@ class Config(finetune.Config):
             # A written-out configuration holds every default.
             if getattr(self, name) != type(self).model_fields[name].default and self.form not in forms:
                 raise ValueError(f"`{name}` means nothing to the form {self.form}; it is for {', '.join(forms)}")
+        if self.student_layers is not None and self.method != "full":
+            raise ValueError(
+                "a student that this step makes is trained whole: set method: full, or prune in a step before"
+            )
         return self
 
 

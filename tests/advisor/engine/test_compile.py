@@ -177,3 +177,12 @@ def test_what_is_folded_into_a_pruned_model_stays_pruned(knowledge: Knowledge, f
     """The merge keeps the zeros, and the plan knows it."""
     plan = compiled(knowledge, facts_of(SMALL), "wanda", "lora", "adapter-merge", "gptq")
     assert [step.produces.value for step in plan.steps] == ["sparse-lm", "adapter", "sparse-lm", "quantized-lm"]
+
+
+def test_a_student_made_here_is_trained_whole(knowledge: Knowledge, facts_of: Build) -> None:
+    """An adapter of a student that nobody keeps is worth nothing: the step is not run and says what to do."""
+    recommendation = stack(knowledge, "response-distillation")
+    entry = recommendation.stack[0].model_copy(update={"config": {"carrier": "lora"}})
+    with pytest.raises(AdvisorError) as caught:
+        compile_plan(recommendation.model_copy(update={"stack": (entry,)}), knowledge, facts_of(SMALL))
+    assert "prune first" in caught.value.why

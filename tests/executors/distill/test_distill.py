@@ -240,6 +240,7 @@ def test_preflight(tiny_model: Path, teacher: Path, questions: Path, tmp_path: P
         {"form": "logits", "similarity": 0.5},
         {"method": "ia3"},
         {"student_layers": 1.0},
+        {"student_layers": 0.2, "method": "lora"},
     ],
 )
 def test_settings_that_make_no_sense_are_refused(questions: Path, changes: dict[str, Any]) -> None:
