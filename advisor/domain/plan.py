@@ -99,6 +99,9 @@ class Step(Frozen):
     estimate: StepEstimate = StepEstimate.model_construct()
     max_regression: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """The gate: the largest relative rise of held-out loss this step may cause."""
+    gate_on: Name = "held_out_loss"
+    """The metric of the evaluation that the gate compares. Of one that is better higher the fall counts, in its own
+    unit, not relative."""
     on_regression: OnRegression | None = None
     """What happens above it; None: what the plan says."""
 

@@ -58,11 +58,13 @@ class DataUse(Frozen):
 
 
 class Phase(Frozen):
-    """A further step of the same technique, which reads the data named for a second phase."""
+    """A further step of the same technique: before it on the same data, or after it on that of a second phase."""
 
     executor: str
     config: dict[str, Any] = Field(default_factory=dict)
     kinds: tuple[DataKind, ...] = ()
+    produces: ArtifactKind | None = None
+    """None: what the technique itself leaves."""
 
 
 class Paper(Frozen):
@@ -106,10 +108,16 @@ class Technique(Frozen):
     """How the executor reads the data; None: it reads none."""
     before: Phase | None = None
     """What makes its data of data of these kinds, as a step of its own before it."""
+    stages: tuple[Phase, ...] = ()
+    """Its stages before the last one, which `executor` runs. A data set that one makes is what the next learns from."""
     then: Phase | None = None
     """Its second phase, for a technique that trains twice."""
     watches_instructions: bool = False
     """Whether it may cost the ability to follow instructions, which is then measured before and after."""
+    watches_safety: bool = False
+    """Whether refusals, and refusals of what is harmless, are counted before and after."""
+    gate_on: str = "held_out_loss"
+    """The metric that its gate compares: what it learns may raise the loss of the answers."""
     needs_teacher: bool = False
     """Whether the step is given the teacher model of the answers under the role `teacher`."""
     why_not: str | None = None

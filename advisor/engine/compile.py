@@ -6,7 +6,7 @@ What cannot be executed here becomes a note that says why. Paths are passed on, 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 from advisor.domain.errors import AdvisorError
@@ -17,53 +17,17 @@ from advisor.domain.measurement import settings_digest
 from advisor.domain.plan import BASE, MODELS, STEP, ArtifactRef, Plan, Step
 from advisor.domain.recommendation import Recommendation, StackEntry
 from advisor.domain.technique import DataUse, Phase, Technique
-from advisor.domain.words import ActsOn, ArtifactKind, Family
+from advisor.domain.words import ActsOn, ArtifactKind, DataKind, Family
 from advisor.engine import learned_data, lessons, serving
+from advisor.engine.gates import gate
+from advisor.engine.linking import Chain
 from advisor.engine.measured import ASKED_WITH, evaluation_of
-from advisor.engine.parts import ModelState, Part, after, part_of, start_state, why_not_after
+from advisor.engine.parts import Part, after, part_of, start_state, why_not_after
 from advisor.engine.schedule import schedule
 
-GATES = {Family.FINETUNE: 0.05, Family.ALIGN: 0.25, Family.MERGE: 0.05, Family.PRUNE: 1.0}
-"""Largest relative rise of held-out loss a step may cause. Pruning is repaired by the steps after it."""
-GATE_EIGHT_BITS, GATE_FOUR_BITS = 0.05, 0.30
 _NOT_FOR_EXECUTORS = ("carrier", "sharding", "gpus", "offload")
 _METHODS = {"lora": "lora", "qlora": "qlora", "full-sft": "full"}
 """What executors of training call a carrier."""
-_BESIDE = frozenset(
-    {
-        ArtifactKind.INDEX,
-        ArtifactKind.PROMPT,
-        ArtifactKind.REWARD_MODEL,
-        ArtifactKind.DATASET,
-        ArtifactKind.REMOTE_MODEL,
-    }
-)
-"""Artifacts that stand beside the model and leave it as it is."""
-
-
-@dataclass
-class _Chain:
-    """What has been compiled so far: where the model and the adapter come from."""
-
-    state: ModelState
-    model: str = BASE
-    adapter: str | None = None
-    beside: dict[ArtifactKind, str] = field(default_factory=dict)
-    """The step that made the newest artifact of each kind that stands beside the model."""
-    steps: list[Step] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    tells_dates: bool = False
-    """Whether what is trained is told the time of its data."""
-
-    def add(self, step: Step, following: ModelState) -> None:
-        self.steps.append(step)
-        self.state = following
-        if step.produces in _BESIDE:
-            self.beside[step.produces] = str(step.number)
-        elif step.produces is ArtifactKind.ADAPTER:
-            self.adapter = str(step.number)
-        else:
-            self.model, self.adapter = str(step.number), None
 
 
 def compile_plan(recommendation: Recommendation, knowledge: Knowledge, facts: Facts) -> Plan:
@@ -77,7 +41,7 @@ def compile_plan(recommendation: Recommendation, knowledge: Knowledge, facts: Fa
     model = facts.model_path or facts.model_id
     if model is None:
         raise AdvisorError("no model is named", why="a plan runs on one", hint="set model.id to a hub id or a folder")
-    chain = _Chain(start_state(facts))
+    chain = Chain(start_state(facts))
     chain.tells_dates = any(entry.technique == learned_data.TEMPORAL for entry in recommendation.stack)
     for technique_id in learned_data.prepared_by(recommendation, knowledge, facts):
         _prepare(knowledge.technique(technique_id), facts, chain)
@@ -100,7 +64,7 @@ def compile_plan(recommendation: Recommendation, knowledge: Knowledge, facts: Fa
     )
 
 
-def _prepare(technique: Technique, facts: Facts, chain: _Chain) -> None:
+def _prepare(technique: Technique, facts: Facts, chain: Chain) -> None:
     """A step that makes a better data set of the one before it, or of the one the answers name."""
     why_not = learned_data.why_not_prepared(technique, facts)
     if why_not:
@@ -121,7 +85,7 @@ def _prepare(technique: Technique, facts: Facts, chain: _Chain) -> None:
     chain.add(step, chain.state)
 
 
-def _compile(entry: StackEntry, technique: Technique, facts: Facts, chain: _Chain) -> None:
+def _compile(entry: StackEntry, technique: Technique, facts: Facts, chain: Chain) -> None:
     part = part_of(technique, entry.config, entry.acts_on)
     why_not = (
         _why_not(entry, technique, facts)
@@ -138,6 +102,8 @@ def _compile(entry: StackEntry, technique: Technique, facts: Facts, chain: _Chai
     if following is None:
         why = why_not_after(chain.state, part)
         raise AdvisorError(f"the chain breaks at {technique.id}", why=why, hint="reorder the stack")
+    for phase in technique.stages:
+        _add_stage(phase, entry, technique, part, facts, chain)
     number = len(chain.steps) + 1
     config = {**_config(entry, technique, facts, chain), **lessons.settings(technique, facts, chain.steps)}
     step = Step(
@@ -146,10 +112,11 @@ def _compile(entry: StackEntry, technique: Technique, facts: Facts, chain: _Chai
         family=technique.family,
         executor=str(technique.executor),
         config=config,
-        inputs={**_inputs(part, technique, facts, chain), **_data_input(technique.data, chain)},
+        inputs={**_inputs(part, technique, facts, chain), **_data_input(technique.data, chain), **_judged(chain)},
         produces=following.kind if part.folds_adapter else part.produces or following.kind,
         estimate=_for_settings(entry.estimate, config, facts),
-        max_regression=None if _merges_variants(part) else _gate(entry, technique),
+        max_regression=None if _merges_variants(part) else gate(entry, technique),
+        gate_on=technique.gate_on,
     )
     chain.notes += lessons.notes(technique, facts)
     chain.add(step, following)
@@ -157,7 +124,27 @@ def _compile(entry: StackEntry, technique: Technique, facts: Facts, chain: _Chai
         _add_phase(step, technique.then, part, technique, facts, chain)
 
 
-def _add_phase(first: Step, phase: Phase, part: Part, technique: Technique, facts: Facts, chain: _Chain) -> None:
+def _add_stage(phase: Phase, entry: StackEntry, technique: Technique, part: Part, facts: Facts, chain: Chain) -> None:
+    """A stage before the technique's own step: the same way of training, on the same data, with its own settings."""
+    config = _config(entry, technique, facts, chain)
+    kept = {key: value for key, value in config.items() if key not in technique.config}
+    produces = phase.produces or part.produces or chain.state.kind
+    if produces is ArtifactKind.DATASET:
+        kept = {key: value for key, value in kept.items() if key in ("data", "seq_len")}
+    step = Step(
+        number=len(chain.steps) + 1,
+        technique=technique.id,
+        family=technique.family,
+        executor=phase.executor,
+        config={**kept, **phase.config},
+        inputs=_inputs(part, technique, facts, chain) if phase.produces is None else chain.given(),
+        produces=produces,
+    )
+    has_adapter = chain.state.has_adapter or produces is ArtifactKind.ADAPTER
+    chain.add(step, replace(chain.state, has_adapter=has_adapter))
+
+
+def _add_phase(first: Step, phase: Phase, part: Part, technique: Technique, facts: Facts, chain: Chain) -> None:
     """The second phase: the same way of training goes on from what the first left, on the second data."""
     config = {key: value for key, value in first.config.items() if key not in ("data", "packing", *technique.config)}
     step = Step(
@@ -214,7 +201,7 @@ def _variants(facts: Facts) -> tuple[ArtifactRef, ...]:
     return tuple(ArtifactRef(kind=ArtifactKind.CAUSAL_LM, path=path) for path in facts.model_variants)
 
 
-def _why_no_merge(part: Part, facts: Facts, chain: _Chain) -> str:
+def _why_no_merge(part: Part, facts: Facts, chain: Chain) -> str:
     """Why the variants cannot be merged at this place; empty when they can, and for any other step."""
     if not _merges_variants(part):
         return ""
@@ -223,7 +210,7 @@ def _why_no_merge(part: Part, facts: Facts, chain: _Chain) -> str:
     return "" if chain.model == BASE else "the variants are merged before anything else is done to the model."
 
 
-def _inputs(part: Part, technique: Technique, facts: Facts, chain: _Chain) -> dict[str, str]:
+def _inputs(part: Part, technique: Technique, facts: Facts, chain: Chain) -> dict[str, str]:
     if _merges_variants(part):
         origins = [f"{MODELS}{number}" for number in range(len(facts.model_variants))]
         return {"model": chain.model, **{origin: origin for origin in origins}}
@@ -239,13 +226,19 @@ def _inputs(part: Part, technique: Technique, facts: Facts, chain: _Chain) -> di
     return inputs if part.folds_adapter or part.produces is ArtifactKind.ADAPTER else {"model": chain.model}
 
 
-def _data_input(use: DataUse | None, chain: _Chain) -> dict[str, str]:
+def _judged(chain: Chain) -> dict[str, str]:
+    """The reward model that a stage of the technique has just made."""
+    made = chain.beside.pop(ArtifactKind.REWARD_MODEL, None)
+    return {ArtifactKind.REWARD_MODEL.value: made} if made is not None else {}
+
+
+def _data_input(use: DataUse | None, chain: Chain) -> dict[str, str]:
     """What is trained reads the data that the steps before it prepared."""
     made = chain.beside.get(ArtifactKind.DATASET)
     return {"data": made} if made is not None and use is not None and use.use == "train" else {}
 
 
-def _config(entry: StackEntry, technique: Technique, facts: Facts, chain: _Chain) -> dict[str, Any]:
+def _config(entry: StackEntry, technique: Technique, facts: Facts, chain: Chain) -> dict[str, Any]:
     own = {key: value for key, value in entry.config.items() if key not in _NOT_FOR_EXECUTORS}
     if "carrier" in entry.config and "method" not in technique.config:
         own["method"] = _METHODS[entry.config["carrier"]]
@@ -256,6 +249,8 @@ def _config(entry: StackEntry, technique: Technique, facts: Facts, chain: _Chain
     if technique.data is None or data is None or not _reads(technique.data, facts):
         return config
     made = _data_input(technique.data, chain)
+    if made and any(phase.produces is ArtifactKind.DATASET for phase in technique.stages):
+        data = {"kind": DataKind.PREFERENCES.value}  # judged answers are what such a stage makes
     data |= {"path": f"{STEP}{made['data']}"} if made else {}
     if technique.data.use == "train":
         return {**technique.config, "data": data, **schedule(config, technique, facts), **own}
@@ -265,15 +260,6 @@ def _config(entry: StackEntry, technique: Technique, facts: Facts, chain: _Chain
 def _reads(use: DataUse, facts: Facts) -> bool:
     """Optional data is handed on only where the executor can read it; other data was checked before."""
     return not use.optional or not use.kinds or facts.data_kind in use.kinds
-
-
-def _gate(entry: StackEntry, technique: Technique) -> float | None:
-    if technique.family is Family.QUANTIZE:
-        settings = {**technique.config, **entry.config}
-        is_wide = settings.get("type") in ("Q8_0", "F16") or settings.get("bits") == 8
-        is_eight = is_wide or any(word in technique.id for word in ("int8", "fp8"))
-        return GATE_EIGHT_BITS if is_eight else GATE_FOUR_BITS
-    return GATES.get(technique.family)
 
 
 def _name(model: str, steps: list[Step]) -> str:

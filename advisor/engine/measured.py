@@ -9,7 +9,7 @@ from advisor.domain.facts import Facts
 from advisor.domain.plan import EvaluationSpec
 from advisor.domain.technique import Technique
 from advisor.domain.words import ArtifactKind, DataKind
-from advisor.engine.learned_data import BUILTIN, data_of, general_data, second_data
+from advisor.engine.learned_data import BUILTIN, REFERENCE, data_of, general_data, second_data
 
 ASKED_WITH = (ArtifactKind.INDEX, ArtifactKind.PROMPT)
 """What stands beside the model when it is asked."""
@@ -21,6 +21,13 @@ _CPU_CALLS, _GPU_CALLS = 48, 200
 """Held-out requests for tools that are answered in full."""
 _CPU_FOLLOWING, _GPU_FOLLOWING = 24, 60
 """Requests whose fulfilment a rule can check."""
+
+_CPU_SAFETY, _GPU_SAFETY = 24, 48
+"""Harmful requests, and as many harmless ones that look alike."""
+_CPU_REWARDS, _GPU_REWARDS = 48, 128
+"""Prompts whose answers a program checks."""
+_PROBE_TEXTS = 12
+"""General texts whose loss shows what is forgotten where no general data is named."""
 
 
 def evaluation_of(
@@ -46,6 +53,10 @@ def evaluation_of(
         config["tool_calls"] = _GPU_CALLS if facts.has_gpu else _CPU_CALLS
     if any(t.watches_instructions for t in trained):
         config["following"] = _GPU_FOLLOWING if facts.has_gpu else _CPU_FOLLOWING
+    if any(t.watches_safety for t in techniques):
+        config["safety"] = _GPU_SAFETY if facts.has_gpu else _CPU_SAFETY
+    if data["kind"] == DataKind.REWARDS or any(t.gate_on == "mean_reward" for t in techniques):
+        config["rewards"] = _GPU_REWARDS if facts.has_gpu else _CPU_REWARDS
     probes = _probes(facts, trained)
     return EvaluationSpec(config={"data": data, **config, **({"probes": probes} if probes else {})})
 
@@ -53,7 +64,14 @@ def evaluation_of(
 def _probes(facts: Facts, trained: Sequence[Technique]) -> dict[str, Any]:
     """Further data whose held-out loss is followed: what must not be forgotten, what a second phase learns."""
     found = {
-        "general": general_data(facts) if trained else None,
+        "general": (general_data(facts) or _untouched(facts)) if trained else None,
         "instruction": second_data(facts) if any(t.then is not None for t in trained) else None,
     }
     return {name: probe for name, probe in found.items() if probe is not None}
+
+
+def _untouched(facts: Facts) -> dict[str, Any] | None:
+    """General text that the training does not read, to see by it what is forgotten; none when it reads just that."""
+    if facts.data_path == REFERENCE:
+        return None
+    return {"path": REFERENCE, "kind": DataKind.TEXT.value, "held_out": 0.1, "max_examples": _PROBE_TEXTS}

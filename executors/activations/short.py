@@ -38,11 +38,9 @@ def check_text(data: DataSpec, model: Path, seq_len: int) -> list[Diagnostic]:
 
 
 def _text(row: object) -> str:
-    from executors.datasets.rows import Conversation, Preference, Text
+    from executors.datasets.rows import Conversation, Feedback, Preference, Task, Text
 
     if isinstance(row, Text):
         return row.text
-    if isinstance(row, Conversation):
-        return "\n".join(message.content for message in row.messages)
-    assert isinstance(row, Preference)
-    return "\n".join([*(message.content for message in row.prompt), row.chosen])
+    assert isinstance(row, Conversation | Preference | Feedback | Task)
+    return "\n".join(message.content for message in row.messages)

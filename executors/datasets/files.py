@@ -14,8 +14,10 @@ from typing import Any
 
 from advisor.domain.errors import AdvisorError, ExitCode
 from advisor.domain.plan import DataSpec
+from advisor.domain.words import DataKind
+from executors.datasets.marked_shapes import BadRecord
 from executors.datasets.rows import Record, hashed
-from executors.datasets.shapes import BadRecord, to_row
+from executors.datasets.shapes import to_row
 
 SHOWN = 5
 HELD_OUT_NAMES = ("held-out", "held_out", "test", "validation", "valid", "val", "eval", "dev")
@@ -34,7 +36,7 @@ def load_file(spec: DataSpec, is_held_out: bool) -> list[Record]:
     path = Path(spec.path).expanduser()
     train, held_out = _files(path)
     has_split = bool(held_out)
-    rows, bad = _read(held_out if is_held_out and has_split else train)
+    rows, bad = _read(held_out if is_held_out and has_split else train, spec.kind)
     if bad and (spec.bad_rows == "fail" or not rows):
         raise AdvisorError(
             f"{len(bad)} of {len(bad) + len(rows)} rows cannot be used",
@@ -92,7 +94,7 @@ def _side(rows: list[Record], spec: DataSpec, is_held_out: bool) -> list[Record]
 def bad_rows(spec: DataSpec) -> list[str]:
     """`file:line: reason` of every row that cannot be used, on both sides. Raises AdvisorError for unreadable files."""
     train, held_out = _files(Path(spec.path).expanduser())
-    return _read([*train, *held_out])[1]
+    return _read([*train, *held_out], spec.kind)[1]
 
 
 def first_of(bad: list[str]) -> str:
@@ -101,7 +103,7 @@ def first_of(bad: list[str]) -> str:
     return "\n       ".join([*bad[:SHOWN], *more])
 
 
-def _read(files: list[Path]) -> tuple[list[Record], list[str]]:
+def _read(files: list[Path], kind: DataKind) -> tuple[list[Record], list[str]]:
     """The rows of some files, and `file:line: reason` for each that cannot be used."""
     rows: list[Record] = []
     bad: list[str] = []
@@ -110,7 +112,7 @@ def _read(files: list[Path]) -> tuple[list[Record], list[str]]:
             try:
                 if isinstance(record, BadRecord):
                     raise record
-                rows.append(to_row(record))
+                rows.append(to_row(record, kind))
             except BadRecord as error:
                 bad.append(f"{place}: {error}")
     return rows, bad

@@ -76,9 +76,8 @@ def _render(row: Row, tokenizer: Any) -> tuple[str, list[tuple[int, int]]]:
     """The text of a row and where in it the answers stand."""
     if isinstance(row, Text):
         return row.text, []
-    messages = row.messages if isinstance(row, Conversation) else (*row.prompt, Message("assistant", row.chosen))
     tools = row.tools if isinstance(row, Conversation) else ""
-    turns, schemas = turns_of(messages, tools, tokenizer.chat_template)
+    turns, schemas = turns_of(row.messages, tools, tokenizer.chat_template)
     if tokenizer.chat_template is None:
         return _plain(turns, tokenizer)
     text = _template(tokenizer, turns, schemas)

@@ -55,6 +55,52 @@ class Preference:
     def key(self) -> str:
         return "\n".join(m.content for m in self.prompt if m.role == "user")
 
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The conversation with the better answer."""
+        return (*self.prompt, Message("assistant", self.chosen))
+
+    @property
+    def worse(self) -> tuple[Message, ...]:
+        """The conversation with the other answer."""
+        return (*self.prompt, Message("assistant", self.rejected))
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """One answer to a prompt, marked good or bad."""
+
+    prompt: tuple[Message, ...]
+    answer: str
+    is_good: bool
+
+    @property
+    def key(self) -> str:
+        return "\n".join(m.content for m in self.prompt if m.role == "user")
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The conversation with this answer, be it good or bad."""
+        return (*self.prompt, Message("assistant", self.answer))
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A prompt whose answer a program can check. `check`: exact | contains | number | f1, see `metrics.rewards`."""
+
+    prompt: tuple[Message, ...]
+    answer: str
+    check: str = "exact"
+
+    @property
+    def key(self) -> str:
+        return "\n".join(m.content for m in self.prompt if m.role == "user")
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The conversation with the right answer."""
+        return (*self.prompt, Message("assistant", self.answer))
+
 
 @dataclass(frozen=True, slots=True)
 class Parallel:
@@ -76,7 +122,7 @@ class MultipleChoice:
     answer: int
 
 
-Row = Conversation | Text | Preference
+Row = Conversation | Text | Preference | Feedback | Task
 Record = Row | Parallel
 """What is read, before a recipe or the plain way makes rows of it."""
 

@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from advisor.domain.words import DataKind
 from executors.datasets.languages import is_code
+from executors.datasets.marked_shapes import BadRecord, fitted, text_of, to_feedback, to_task
 from executors.datasets.rows import Conversation, Message, Parallel, Preference, Record, Text, ask
 from executors.datasets.tool_shapes import BadTools, read_calls, read_tools
 
@@ -22,34 +24,41 @@ ROLES = {
 }
 """The names that turns go by, and the role each means."""
 SHAPES = (
-    "messages, conversations, instruction/output, prompt/completion, question/answer, chosen/rejected, translation, "
-    "source/target, text"
+    "messages, conversations, instruction/output, prompt/completion, question/answer, chosen/rejected, "
+    "prompt/completion/label, prompt/answer/check, translation, source/target, text"
 )
 PAIRS = (("prompt", "completion"), ("question", "answer"), ("prompt", "response"))
 CONTEXTS = ("context", "contexts", "passages", "documents")
 
 
-class BadRecord(ValueError):
-    """Why a record cannot be used."""
+def to_row(record: Any, kind: DataKind | None = None) -> Record:
+    """The row a record stands for; for kinds that have a shape of their own, a row of that shape.
+
+    Raises BadRecord with the reason when it stands for none.
+    """
+    return fitted(_row(record), kind)
 
 
-def to_row(record: Any) -> Record:
-    """The row a record stands for. Raises BadRecord with the reason when it stands for none."""
+def _row(record: Any) -> Record:
     if isinstance(record, str):
-        return Text(_text(record, "text"))
+        return Text(text_of(record, "text"))
     if not isinstance(record, Mapping):
         raise BadRecord(f"is a {type(record).__name__}, not an object")
     keys = {str(key) for key, value in record.items() if value is not None}
     if {"chosen", "rejected"} <= keys:
         return _preference(record)
+    if {"prompt", "completion", "label"} <= keys:
+        return to_feedback(record, _prompt(record))
+    if "check" in keys and "answer" in keys:
+        return to_task(record, _prompt(record))
     for key in ("messages", "conversations"):
         if key in keys:
             return _conversation(record[key], key, record)
     if {"instruction", "output"} <= keys:
         extra = record.get("input")
-        question = _text(record["instruction"], "instruction")
+        question = text_of(record["instruction"], "instruction")
         question += f"\n\n{extra}" if isinstance(extra, str) and extra.strip() else ""
-        return _with_passages(ask(question, _text(record["output"], "output")), record)
+        return _with_passages(ask(question, text_of(record["output"], "output")), record)
     for first, then in PAIRS:
         if {first, then} <= keys:
             return _pair(record, first, then)
@@ -60,12 +69,12 @@ def _plain(record: Mapping[str, Any], keys: set[str]) -> Record:
     """A text, or one text in several languages."""
     if "text" in keys:
         date = record.get("date")
-        return Text(_text(record["text"], "text"), _text(date, "date") if date is not None else "")
+        return Text(text_of(record["text"], "text"), text_of(date, "date") if date is not None else "")
     pairs = record.get("translation") if "translation" in keys else record
     if isinstance(pairs, Mapping):
         columns = ("source", "target") if {"source", "target"} <= keys else [key for key in pairs if is_code(key)]
         if len(columns) > 1:
-            return Parallel(tuple((str(key), _text(pairs[key], str(key))) for key in columns))
+            return Parallel(tuple((str(key), text_of(pairs[key], str(key))) for key in columns))
     names = ", ".join(sorted(keys)[:6]) or "none"
     raise BadRecord(f"has the keys {names}; expected one of: {SHAPES}")
 
@@ -74,7 +83,7 @@ def _pair(record: Mapping[str, Any], first: str, then: str) -> Conversation:
     prompt, completion = record[first], record[then]
     if isinstance(prompt, list) and isinstance(completion, list):
         return _conversation([*prompt, *completion], first, record)
-    return _with_passages(ask(_text(prompt, first), _text(completion, then)), record)
+    return _with_passages(ask(text_of(prompt, first), text_of(completion, then)), record)
 
 
 def _with_passages(row: Conversation, record: Mapping[str, Any]) -> Conversation:
@@ -83,7 +92,7 @@ def _with_passages(row: Conversation, record: Mapping[str, Any]) -> Conversation
         found = record.get(name)
         if found is not None:
             listed = found if isinstance(found, list) else [found]
-            return Conversation(row.messages, row.tools, tuple(_text(text, name) for text in listed))
+            return Conversation(row.messages, row.tools, tuple(text_of(text, name) for text in listed))
     return row
 
 
@@ -116,12 +125,18 @@ def _message(turn: Any, number: int, key: str) -> Message:
         raise BadRecord(f"turn {number} of {key!r} has the role {said!r}; known are {', '.join(ROLES)}")
     content, calls = turn.get("content", turn.get("value")), turn.get("tool_calls")
     if not calls:
-        return Message(role, _text(content, f"content of turn {number}"))
+        return Message(role, text_of(content, f"content of turn {number}"))
     try:
         made = json.dumps(read_calls(calls), ensure_ascii=False)
     except BadTools as error:
         raise BadRecord(f"turn {number} of {key!r}: {error}") from None
-    return Message(role, _text(content, f"content of turn {number}") if content else "", made)
+    return Message(role, text_of(content, f"content of turn {number}") if content else "", made)
+
+
+def _prompt(record: Mapping[str, Any]) -> tuple[Message, ...]:
+    """What is asked, as a text or as turns."""
+    said = record.get("prompt", record.get("question"))
+    return _messages(said, "prompt") if isinstance(said, list) else (Message("user", text_of(said, "prompt")),)
 
 
 def _preference(record: Mapping[str, Any]) -> Preference:
@@ -132,21 +147,8 @@ def _preference(record: Mapping[str, Any]) -> Preference:
         prompt = better[:-1] or _messages(record.get("prompt"), "prompt")
         answers = (better[-1].content, worse[-1].content)
     else:
-        said = record.get("prompt", record.get("question"))
-        prompt = _messages(said, "prompt") if isinstance(said, list) else (Message("user", _text(said, "prompt")),)
-        answers = (_text(chosen, "chosen"), _text(rejected, "rejected"))
+        prompt = _prompt(record)
+        answers = (text_of(chosen, "chosen"), text_of(rejected, "rejected"))
     if answers[0] == answers[1]:
         raise BadRecord("'chosen' and 'rejected' are the same")
     return Preference(prompt, *answers)
-
-
-def _text(value: Any, name: str) -> str:
-    if not isinstance(value, str):
-        raise BadRecord(f"{name!r} is {'missing' if value is None else 'not a text'}")
-    if not value.strip():
-        raise BadRecord(f"{name!r} is empty")
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        raise BadRecord(f"{name!r} holds half of a surrogate pair") from None
-    return value

@@ -14,7 +14,19 @@ from collections.abc import Callable, Sequence
 
 from advisor.domain.errors import AdvisorError
 from advisor.domain.words import DataKind
-from executors.datasets.rows import Conversation, Message, MultipleChoice, Preference, Record, Row, Text, ask, hashed
+from executors.datasets.rows import (
+    Conversation,
+    Feedback,
+    Message,
+    MultipleChoice,
+    Preference,
+    Record,
+    Row,
+    Task,
+    Text,
+    ask,
+    hashed,
+)
 from executors.datasets.stdlib_german import both
 from executors.datasets.stdlib_items import Item, items
 
@@ -34,6 +46,8 @@ def load(kind: DataKind, is_held_out: bool) -> Sequence[Record]:
         DataKind.TEXT: _texts,
         DataKind.DOCUMENTS: _documents,
         DataKind.PREFERENCES: _preferences,
+        DataKind.FEEDBACK: _feedback,
+        DataKind.REWARDS: _tasks,
         DataKind.TOOL_CALLS: _tool_calls,
         DataKind.PARALLEL: _parallel,
     }
@@ -90,6 +104,26 @@ def _preferences(chosen: list[Item]) -> list[Row]:
     for item, other in zip(chosen, chosen[1:] + chosen[:1], strict=True):
         if item.group != other.group:
             rows.append(Preference((Message("user", _what(item)),), item.summary, other.summary))
+    return rows
+
+
+def _feedback(chosen: list[Item]) -> list[Row]:
+    """Each answer of a preference by itself, with its mark."""
+    pairs = [row for row in _preferences(chosen) if isinstance(row, Preference)]
+    marked = [Feedback(row.prompt, row.chosen, True) for row in pairs]
+    marked += [Feedback(row.prompt, row.rejected, False) for row in pairs]
+    return [*sorted(marked, key=lambda row: hashed(f"{row.is_good}:{row.key}"))]
+
+
+def _tasks(chosen: list[Item]) -> list[Row]:
+    """A signature, and its first parameter as the answer that can be checked."""
+    rows: list[Row] = []
+    for item in chosen:
+        names = _parameters(item)
+        if names and names[0] not in ("self", "cls"):
+            question = f"The signature of a Python {item.kind} is `{item.signature}`. What is the name of its first "
+            question += "parameter? Answer with the name alone."
+            rows.append(Task((Message("user", question),), names[0], "f1"))
     return rows
 
 

@@ -29,6 +29,10 @@ class Config(Frozen):
     """Held-out requests for tools that are answered in full; right is the same name with the same arguments."""
     following: int = Field(default=0, ge=0)
     """Requests whose fulfilment a rule can check, such as to answer in capitals."""
+    rewards: int = Field(default=48, ge=0)
+    """Held-out prompts that are answered and checked; only data of checkable answers has any."""
+    safety: int = Field(default=0, ge=0)
+    """Harmful requests, and harmless ones that sound alike, of which refusals are counted."""
     probes: dict[Name, DataSpec] = Field(default_factory=dict)
     """Further data whose held-out loss is measured as `<name>_loss`: what must not be forgotten."""
     generate_tokens: int = Field(default=64, ge=0, le=4096)

@@ -11,10 +11,11 @@ from advisor.domain.words import ArtifactKind
 from executors.artifact import write_durably
 from executors.datasets import load, load_multiple_choice
 from executors.datasets.render import Encoded, encode
-from executors.datasets.rows import Conversation, Preference, Row
+from executors.datasets.rows import Conversation, Row, Text
 from executors.evaluate.asked import asker_of, written_answers
 from executors.evaluate.config import Config
 from executors.evaluate.further import measure_further
+from executors.evaluate.judged import learnable, measure_judged
 from executors.metrics.answers import answer_losses
 from executors.metrics.multiple_choice import score_choices
 from executors.metrics.speed import answer, generation_rate, peak_memory_gib, prefill_rate
@@ -42,8 +43,9 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
     loaded = load_model(inputs.roles["model"].kind, inputs.path("model"), adapter=adapter)
     asker = asker_of(inputs)
     rows = load(config.data, "held-out")[: config.max_examples]
-    found = _losses(config, loaded, asker, rows, say)
+    found = _losses(config, loaded, asker, learnable(rows), say)
     found = _choices(config, loaded, asker, found, say)
+    found = measure_judged(config, loaded, rows, found, say)
     found = measure_further(config, loaded, found, say)
     found = _speed(config, loaded, asker, rows, found, say)
     found = written_answers(config, loaded, asker, rows, found, say)
@@ -134,7 +136,7 @@ def _question(row: Row) -> str:
     """What to ask of the model for a sample."""
     if isinstance(row, Conversation):
         return next((message.content for message in row.messages if message.role == "user"), row.messages[0].content)
-    return row.prompt[-1].content if isinstance(row, Preference) else row.text[:200]
+    return row.text[:200] if isinstance(row, Text) else row.prompt[-1].content
 
 
 def _notes(inputs: Inputs) -> list[str]:

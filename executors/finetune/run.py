@@ -18,6 +18,7 @@ from executors.models.load import find_folder, load_tokenizer
 from executors.protocol import Inputs, Say
 from executors.prune.kept import pruned_tensors
 from executors.training import setup
+from executors.training.config import TrainingConfig
 from executors.training.engine import make_class
 from executors.training.loop import Training, keep_threads, train
 from executors.training.optimizer import make_optimizer
@@ -52,7 +53,7 @@ class Lesson(Protocol):
 
 
 def train_sequences(
-    config: Config,
+    config: TrainingConfig,
     inputs: Inputs,
     sequences: Sequence[Encoded],
     held_out: Sequence[Encoded],
@@ -148,7 +149,7 @@ def _digest(sequences: Sequence[Encoded]) -> str:
 
 
 def _build(
-    config: Config,
+    config: TrainingConfig,
     inputs: Inputs,
     ordered: Sequence[Encoded],
     micro_batch: int,

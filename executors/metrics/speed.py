@@ -15,10 +15,15 @@ _REPEATS = 2
 
 def answer(model: Any, tokenizer: Any, questions: Sequence[str], tokens: int) -> list[str]:
     """The greedy answers of at most `tokens` tokens, all written together."""
+    texts = [render_prompt((Message("user", question),), tokenizer) for question in questions]
+    return answer_prompts(model, tokenizer, texts, tokens)
+
+
+def answer_prompts(model: Any, tokenizer: Any, prompts: Sequence[str], tokens: int) -> list[str]:
+    """The greedy answers to prompts that are rendered already, all written together."""
     import torch
 
-    texts = [render_prompt((Message("user", question),), tokenizer) for question in questions]
-    encoded = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    encoded = tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
     longest = max(len(ids) for ids in encoded)
     pad = tokenizer.pad_token_id or 0
     # On the left: every answer must follow its question directly.

@@ -133,7 +133,7 @@ class Chain:
         if step is not None:
             earlier = self._last_measured(self._layout.plan.steps[: step.number - 1])
             before = read_evaluation(self._layout.evaluation(earlier))
-            verdict = judge(f"step {step.number} {step.technique}", step.max_regression, before, known)
+            verdict = judge(f"step {step.number} {step.technique}", step.max_regression, before, known, step.gate_on)
             self._warn_unchecked(verdict, step, f"step {step.number}")
             if verdict.reason:
                 return self._refused(step, verdict.reason, outcome, known)

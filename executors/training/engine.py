@@ -90,7 +90,17 @@ class AnswerLoss:
         return cross_entropy(logits.float(), targets, reduction="sum") / counted
 
 
-def make_class(base: type, *, answers_only: bool = False) -> Any:
-    """`base` with verified checkpoints and the check of numbers, and with `AnswerLoss` if asked for."""
-    parts = (AnswerLoss,) if answers_only else ()
+class PreparedData:
+    """The data set stands as the trainer's collator reads it: nothing is rendered, cut or dropped once more."""
+
+    def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
+        return dataset
+
+    def tokenize_row(self, feature: Any, *_: Any, **__: Any) -> Any:
+        return feature
+
+
+def make_class(base: type, *, answers_only: bool = False, is_prepared: bool = False) -> Any:
+    """`base` with verified checkpoints and the check of numbers, and with what else is asked for."""
+    parts = (*((AnswerLoss,) if answers_only else ()), *((PreparedData,) if is_prepared else ()))
     return type(f"Verified{base.__name__}", (VerifiedCheckpoints, FiniteNumbers, *parts, base), {})

@@ -70,7 +70,7 @@ def test_the_second_phase_goes_on_from_the_first(
     assert second.produces == first.produces
     assert second.config["data"] == {"path": "builtin:stdlib", "kind": "instructions", "held_out": 0.1}
     assert second.config["method"] == first.config["method"]
-    assert plan.evaluation.config["probes"] == {"instruction": second.config["data"]}
+    assert plan.evaluation.config["probes"]["instruction"] == second.config["data"]
 
 
 def test_two_phases_need_two_kinds_of_data(planned: Callable[..., Plan]) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from executors.datasets.marked_shapes import BadRecord
 from executors.datasets.rows import Conversation, Message, Preference, Row, Text, ask
-from executors.datasets.shapes import BadRecord, to_row
+from executors.datasets.shapes import to_row
 
 TURNS = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
 GOOD: list[tuple[Any, Row]] = [

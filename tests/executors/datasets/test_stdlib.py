@@ -116,5 +116,5 @@ def test_max_examples_takes_a_prefix() -> None:
 def test_an_absent_kind_is_an_error() -> None:
     """A kind the data set does not have is refused with those it has."""
     with pytest.raises(AdvisorError) as caught:
-        load(spec("rewards"), "train")
+        load(spec("none"), "train")
     assert "instructions" in caught.value.hint

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from executors.datasets.marked_shapes import BadRecord
 from executors.datasets.render import encode, render_prompt
 from executors.datasets.rows import Conversation, Message
-from executors.datasets.shapes import BadRecord, to_row
+from executors.datasets.shapes import to_row
 from executors.models.load import load_tokenizer
 
 TOOL = {

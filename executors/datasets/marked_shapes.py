@@ -1,0 +1,64 @@
+"""Records that carry a judgement: an answer marked good or bad, a prompt with a check. And which rows a kind admits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from advisor.domain.words import DataKind
+from executors.datasets.rows import Conversation, Feedback, Message, Preference, Record, Task
+
+CHECKS = ("exact", "contains", "number", "f1")
+"""How an answer is compared with the right one; `executors.metrics.rewards` does it."""
+GOOD = {True: True, False: False, "true": True, "false": False, "1": True, "0": False}
+_SHAPES = {
+    DataKind.PREFERENCES: (Preference, "chosen and rejected"),
+    DataKind.FEEDBACK: (Feedback, "prompt, completion and label"),
+    DataKind.REWARDS: (Task, "prompt and answer"),
+}
+
+
+class BadRecord(ValueError):
+    """Why a record cannot be used."""
+
+
+def to_feedback(record: Mapping[str, Any], prompt: tuple[Message, ...]) -> Feedback:
+    """An answer with its mark: true or false, as JSON has them or as a table spells them."""
+    label = record["label"]
+    key = label.strip().lower() if isinstance(label, str) else label
+    if not isinstance(key, str | bool | int) or key not in GOOD:
+        raise BadRecord(f"'label' is {str(label)[:40]!r}, not true or false")
+    return Feedback(prompt, text_of(record["completion"], "completion"), GOOD[key])
+
+
+def to_task(record: Mapping[str, Any], prompt: tuple[Message, ...]) -> Task:
+    """A prompt with the answer that a program checks for."""
+    check = record["check"]
+    if check not in CHECKS:
+        raise BadRecord(f"'check' is {str(check)[:40]!r}; known are {', '.join(CHECKS)}")
+    return Task(prompt, text_of(record["answer"], "answer"), check)
+
+
+def fitted(row: Record, kind: DataKind | None) -> Record:
+    """The row as rows of this kind are. A question with its answer is a task that wants exactly this answer."""
+    if kind not in _SHAPES:
+        return row
+    wanted, names = _SHAPES[kind]
+    if isinstance(row, wanted):
+        return row
+    if kind is DataKind.REWARDS and isinstance(row, Conversation) and row.messages[-1].role == "assistant":
+        return Task(row.messages[:-1], row.messages[-1].content)
+    raise BadRecord(f"is no row of kind {kind}: it lacks {names}")
+
+
+def text_of(value: Any, name: str) -> str:
+    """A text with something in it that can be written as UTF-8. Raises BadRecord."""
+    if not isinstance(value, str):
+        raise BadRecord(f"{name!r} is {'missing' if value is None else 'not a text'}")
+    if not value.strip():
+        raise BadRecord(f"{name!r} is empty")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise BadRecord(f"{name!r} holds half of a surrogate pair") from None
+    return value
