@@ -13,7 +13,7 @@ import pytest
 
 from advisor.domain.errors import AdvisorError
 from advisor.domain.run import Evaluation
-from executors import align, evaluate
+from executors import align, evaluate, finetune
 from executors.align import feedback, judge, safety
 from executors.datasets import safety as guards
 from executors.datasets.rows import ask
@@ -63,40 +63,57 @@ def test_the_mixture_has_the_share_that_was_asked_for() -> None:
     assert len(safety.mixed(list(own) * 1000, guards.load(False), 0.5)) == 30_000 + 4 * len(guards.load(False))
 
 
-def test_safety_tuning_teaches_to_refuse_and_is_measured(
+def test_safety_tuning_learns_both_kinds_and_is_measured(
     asked: dict[str, Any], inputs: Inputs, tmp_path: Path, listener: Any
 ) -> None:
-    """Trained on the mixture the tiny model refuses harmful requests; both rates are in the evaluation."""
+    """Trained on the mixture, the loss on held-out subjects falls; both rates are in the evaluation."""
+    seen: list[float] = []
+    listener.metric = lambda name, value, *_: seen.append(value) if name == "held_out_loss" else None
     config = safety.Config.model_validate(
-        {"data": asked, "max_steps": 120, "micro_batch": 16, "seq_len": 96, "learning_rate": 1e-2, "method": "full"}
+        {"data": asked, "max_steps": 20, "micro_batch": 8, "seq_len": 96, "learning_rate": 1e-2, "method": "full"}
     )
     assert safety.preflight(config, inputs, Machine()) == []
     safety.run(config, inputs, tmp_path / "out", listener)
+    assert seen[-1] < seen[0] - 1
     settings = evaluate.Config.model_validate({"data": asked, "safety": 8, "generate_tokens": 0, "seq_len": 96})
     model = Input(kind="causal-lm", path=str(tmp_path / "out"))
     evaluate.run(settings, Inputs(roles={"model": model}, threads=1), tmp_path, listener)
     found = Evaluation.model_validate_json((tmp_path / "evaluation.json").read_bytes())
     assert len(found.per_example["refusal_rate"]) == len(found.per_example["over_refusal"]) == 8
-    refused, too_many = found.value("refusal_rate"), found.value("over_refusal")
-    assert refused is not None
-    assert too_many is not None
-    assert refused > 0.5 > too_many
+
+
+@pytest.fixture
+def talking(asked: dict[str, Any], inputs: Inputs, tmp_path: Path, listener: Any) -> Inputs:
+    """The tiny model taught to answer a question one way and a request for a better answer another way."""
+    rows = [json.loads(line) for line in Path(asked["path"]).read_text().splitlines()]
+    for row in list(rows):
+        better = feedback._revision(feedback.PRINCIPLES[0], row["prompt"], row["completion"], "It is bad.")
+        rows.append({"prompt": better, "completion": "Close the file."})
+    path = tmp_path / "talk.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = finetune.Config.model_validate(
+        {"data": {"path": str(path), "kind": "instructions"}, "method": "full", "max_steps": 60, "micro_batch": 8,
+         "seq_len": 256, "learning_rate": 1e-2}
+    )  # fmt: skip
+    finetune.run(config, inputs, tmp_path / "talking", listener)
+    model = Input(kind="causal-lm", path=str(tmp_path / "talking"))
+    return Inputs(roles={"model": model}, seed=1, threads=1, scratch=str(tmp_path / "scratch-talking"))
 
 
 def test_feedback_by_the_model_becomes_pairs_that_are_learnt_from(
-    asked: dict[str, Any], inputs: Inputs, tmp_path: Path, listener: Any, monkeypatch: pytest.MonkeyPatch
+    asked: dict[str, Any], talking: Inputs, tmp_path: Path, listener: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The local model answers, revises and judges; the pairs it leaves are a data set that DPO trains on."""
     monkeypatch.delenv(judge.URL, raising=False)
     monkeypatch.delenv(judge.MODEL, raising=False)
     config = feedback.Config.model_validate({"data": asked, "prompts": 12, "answer_tokens": 8})
-    assert feedback.preflight(config, inputs, Machine()) == []
+    assert feedback.preflight(config, talking, Machine()) == []
     (tmp_path / "pairs").mkdir()
-    feedback.run(config, inputs, tmp_path / "pairs", listener)
+    feedback.run(config, talking, tmp_path / "pairs", listener)
     assert 0.5 <= listener.metrics["judge_certainty"] <= 1
-    roles = {**inputs.roles, "data": Input(kind="dataset", path=str(tmp_path / "pairs"))}
+    roles = {**talking.roles, "data": Input(kind="dataset", path=str(tmp_path / "pairs"))}
     told = {"data": {"path": "step:1", "kind": "preferences"}, "objective": "dpo", "max_steps": 2, "micro_batch": 2}
-    given = inputs.model_copy(update={"roles": roles})
+    given = talking.model_copy(update={"roles": roles})
     align.run(align.Config.model_validate({**told, "seq_len": 96}), given, tmp_path / "out", listener)
     assert (tmp_path / "out" / "adapter_model.safetensors").is_file()
 
@@ -135,12 +152,12 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_an_endpoint_judges_when_it_is_named(
-    endpoint: str, asked: dict[str, Any], inputs: Inputs, tmp_path: Path, listener: Any
+    endpoint: str, asked: dict[str, Any], talking: Inputs, tmp_path: Path, listener: Any
 ) -> None:
     """The endpoint of the environment revises and judges: its revisions are chosen, and it is asked with its key."""
     (tmp_path / "pairs").mkdir()
     config = feedback.Config.model_validate({"data": asked, "prompts": 6, "answer_tokens": 8})
-    feedback.run(config, inputs, tmp_path / "pairs", listener)
+    feedback.run(config, talking, tmp_path / "pairs", listener)
     lines = (tmp_path / "pairs" / "train.jsonl").read_text().splitlines()
     assert {json.loads(line)["chosen"] for line in lines} == {"a good answer"}
     assert {call["key"] for call in Endpoint.asked} == {"Bearer k-1"}
