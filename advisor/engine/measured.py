@@ -49,6 +49,8 @@ def evaluation_of(
         config["multiple_choice"] = 0
     if beside.intersection(ASKED_WITH):
         config["answers"] = _GPU_ANSWERS if facts.has_gpu else _CPU_ANSWERS
+    if ArtifactKind.INDEX in beside:
+        config["questions"] = _GPU_ANSWERS if facts.has_gpu else _CPU_ANSWERS
     if data["kind"] == DataKind.TOOL_CALLS:
         config["tool_calls"] = _GPU_CALLS if facts.has_gpu else _CPU_CALLS
     if any(t.watches_instructions for t in trained):

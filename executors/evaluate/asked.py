@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from advisor.domain.run import Evaluation, Metric
 from executors.datasets.rows import Conversation, Row
@@ -10,13 +11,22 @@ from executors.evaluate.config import Config
 from executors.metrics.written import exact_match, f1
 from executors.models.load import Loaded
 from executors.prompt.asking import Asker, open_asker
+from executors.prompt.file import PromptFile
 from executors.prompt.writing import Writer, Written
 from executors.protocol import Inputs, Say
 
 
 def asker_of(inputs: Inputs) -> Asker:
     """How the evaluation asks. Raises AdvisorError for a prompt that cannot be read."""
-    return open_asker(inputs.path("prompt") if "prompt" in inputs.roles else None)
+    finder = None
+    if "index" in inputs.roles:
+        from executors.retrieve import IndexFinder, open_index
+        from executors.retrieve.prompt import SYSTEM
+
+        finder = IndexFinder(open_index(Path(inputs.path("index")), is_verified=True))
+        if "prompt" not in inputs.roles:
+            return Asker(PromptFile(system=SYSTEM), finder)
+    return open_asker(inputs.path("prompt") if "prompt" in inputs.roles else None, finder)
 
 
 def asked_rows(config: Config, rows: Sequence[Row]) -> list[tuple[str, str]]:

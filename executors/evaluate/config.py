@@ -37,6 +37,8 @@ class Config(Frozen):
     """Further data whose held-out loss is measured as `<name>_loss`: what must not be forgotten."""
     generate_tokens: int = Field(default=64, ge=0, le=4096)
     """Tokens of the timed generation."""
+    questions: int = Field(default=0, ge=0)
+    """Questions about the documents that are asked, with what an index finds for each where there is one."""
 
 
 def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnostic]:

@@ -42,13 +42,20 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
     adapter = inputs.path("adapter") if "adapter" in inputs.roles else None
     loaded = load_model(inputs.roles["model"].kind, inputs.path("model"), adapter=adapter)
     asker = asker_of(inputs)
-    rows = load(config.data, "held-out")[: config.max_examples]
-    found = _losses(config, loaded, asker, learnable(rows), say)
-    found = _choices(config, loaded, asker, found, say)
-    found = measure_judged(config, loaded, rows, found, say)
-    found = measure_further(config, loaded, found, say)
-    found = _speed(config, loaded, asker, rows, found, say)
-    found = written_answers(config, loaded, asker, rows, found, say)
+    found = Evaluation()
+    if not config.questions or "index" not in inputs.roles:
+        # With an index the model is as it was: only what the index changes is measured.
+        rows = load(config.data, "held-out")[: config.max_examples]
+        found = _losses(config, loaded, asker, learnable(rows), say)
+        found = _choices(config, loaded, asker, found, say)
+        found = measure_judged(config, loaded, rows, found, say)
+        found = measure_further(config, loaded, found, say)
+        found = _speed(config, loaded, asker, rows, found, say)
+        found = written_answers(config, loaded, asker, rows, found, say)
+    if config.questions:
+        from executors.evaluate.questions import ask_questions
+
+        found = ask_questions(config, loaded, asker, found, say)
     notes = [*found.notes, *_notes(inputs)]
     cost = (
         Metric(name="peak_memory", value=peak_memory_gib(), unit="GiB", higher_is_better=False),

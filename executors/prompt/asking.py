@@ -19,6 +19,9 @@ from executors.prompt.file import QUESTION, Example, PromptFile
 class Finder(Protocol):
     """Finds passages for questions. An index offers one."""
 
+    worked: tuple[Message, ...]
+    """Turns that show how a question is answered from passages; left out where the prompt has examples of its own."""
+
     def turn(self, question: str) -> str:
         """The user's turn for a question: what was found, marked as data, and the question."""
         ...
@@ -44,6 +47,8 @@ class Asker:
         for example in self.examples(question):
             turns.append(Message("user", self.prompt.question.replace(QUESTION, example.question)))
             turns.append(Message("assistant", self.written(example.answer)))
+        if self.finder is not None and not self.prompt.shown:
+            turns += self.finder.worked
         turns += [message for message in before if message.role != "system"]
         asked = self.prompt.question.replace(QUESTION, question)
         return (*turns, Message("user", asked if self.finder is None else self.finder.turn(asked)))

@@ -19,6 +19,7 @@ EXPECTED = {
     "smollm2-stdlib": ("lora", "adapter-merge", "gguf"),
     "compress-max": ("structured-pruning", "response-distillation", "lora", "adapter-merge", "gguf"),
     "qlora-24gb": ("qlora", "adapter-merge", "awq"),
+    "rag-stdlib": ("basic-rag",),
     "rag-citations": ("system-prompt", "basic-rag", "reranking"),
     "fp8-throughput": ("fp8",),
     "dpo": ("dpo",),

@@ -1,0 +1,83 @@
+"""`IndexFinder`: an index as what puts passages before a question, with worked examples of how to answer from them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from executors.artifact import write_durably
+from executors.datasets.rows import Message
+from executors.documents.questions import Question
+from executors.retrieve.index import Index
+from executors.retrieve.passage import Passage, numbered
+from executors.retrieve.prompt import turn_of
+
+FILE = "worked.json"
+EXAMPLES = 2
+LONGEST = 700
+"""Characters of a worked example: it stands before every question."""
+LOOKED_AT = 200
+"""Questions among which short examples are looked for."""
+
+
+class IndexFinder:
+    """Finds passages for questions. What was found last for each question is kept in `found`."""
+
+    def __init__(self, index: Index, k: int | None = None) -> None:
+        self.index = index
+        self.k = k or index.about.search.k
+        self.found: dict[str, list[Passage]] = {}
+        self.worked: tuple[Message, ...] = read_worked(index.folder)
+
+    def search_for(self, questions: Sequence[str], k: int, after: Callable[[int], None] = lambda done: None) -> None:
+        """Find `k` passages for each question now; `turn` shows the first of them. `after`: how many are done."""
+        for number, question in enumerate(questions, start=1):
+            self.found[question] = self.index.search(question, k=k)
+            after(number)
+
+    def turn(self, question: str) -> str:
+        """The user's turn: passages as data, then the question."""
+        if question not in self.found:
+            self.found[question] = self.index.search(question, k=self.k)
+        return turn_of(question, self.found[question][: self.k])
+
+
+def write_worked(index: Index, questions: Sequence[Question], folder: Path) -> None:
+    """Choose worked examples, one of each kind of question, and write them into `folder`."""
+    turns: list[dict[str, str]] = []
+    kinds: set[str] = set()
+    for question in questions[:LOOKED_AT]:
+        if question.kind in kinds or len(kinds) == EXAMPLES:
+            continue
+        example = _example(index, question, is_first=bool(kinds))
+        if example is not None and sum(map(len, example)) <= LONGEST:
+            kinds.add(question.kind)
+            turns += [{"role": "user", "content": example[0]}, {"role": "assistant", "content": example[1]}]
+    write_durably(folder / FILE, json.dumps(turns, ensure_ascii=False, indent=1).encode() + b"\n")
+
+
+def read_worked(folder: Path) -> tuple[Message, ...]:
+    """The worked examples of an index as turns; none where it has none."""
+    path = folder / FILE
+    if not path.is_file():
+        return ()
+    return tuple(Message(turn["role"], turn["content"]) for turn in json.loads(path.read_bytes()))
+
+
+def _example(index: Index, question: Question, is_first: bool) -> tuple[str, str] | None:
+    """The user's turn and the answer: the passage that answers the question, and another that was found."""
+    found = index.search(question.text, k=6)
+    right = next((p for p in found if question.is_in(p.whole)), None)
+    wrong = next((p for p in found if not question.is_in(p.whole)), None)
+    if right is None or wrong is None:
+        return None
+    pair = [right, wrong] if is_first else [wrong, right]
+    passages = numbered(index.store.get([p.row for p in pair]), [p.score for p in pair])
+    number = 1 + pair.index(right)
+    answer = next(a for a in question.answers if a in right.whole) if _holds(question, right) else question.answers[0]
+    return turn_of(question.text, passages), f"{answer} [{number}]"
+
+
+def _holds(question: Question, passage: Passage) -> bool:
+    return any(answer in passage.whole for answer in question.answers)

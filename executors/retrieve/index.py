@@ -1,0 +1,83 @@
+"""`open_index`: a written index, searched by meaning, by keyword, or both."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from advisor.domain.errors import AdvisorError
+from executors.artifact import verify
+from executors.models.embedding import Embedder, embedder_hash, find_embedder, load_embedder
+from executors.retrieve.bm25 import KeywordIndex, best
+from executors.retrieve.fuse import fuse
+from executors.retrieve.passage import Passage, numbered
+from executors.retrieve.settings import CHUNKS, EMBEDDER, FILE, VECTORS, IndexFile, Search
+from executors.retrieve.store import ChunkStore
+
+
+class Index:
+    """An index that is searched. Opening it maps its files; the embedding model is loaded with the first search."""
+
+    def __init__(self, folder: Path, about: IndexFile) -> None:
+        import numpy
+
+        self.folder, self.about = folder, about
+        self.store = ChunkStore(folder / CHUNKS)
+        shape = (about.chunks, about.dimension)
+        self.vectors: Any = numpy.memmap(folder / VECTORS, dtype=numpy.float32, mode="r", shape=shape)
+        self.keywords = KeywordIndex(folder, about.chunks)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The model its passages were embedded with. Raises AdvisorError when it is missing or another."""
+        path = str(self.folder / EMBEDDER) if self.about.embedder == EMBEDDER else self.about.embedder
+        if embedder_hash(find_embedder(path)) != self.about.embedder_sha256:
+            raise AdvisorError(
+                f"{path} is not the embedding model that {self.folder} was made with",
+                why="its weights have another SHA-256",
+                hint="build the index again",
+            )
+        return load_embedder(path)
+
+    def search(self, question: str, k: int | None = None, settings: Search | None = None) -> list[Passage]:
+        """The best `k` passages for a question (as many as the index was made for), best first."""
+        settings = settings or self.about.search
+        ranked = self.candidates(question, settings)[: k or settings.k]
+        return numbered(self.store.get([row for row, _ in ranked]), [score for _, score in ranked])
+
+    def candidates(self, question: str, settings: Search) -> list[tuple[int, float]]:
+        """(row, score), best first, at most `pool` of each search."""
+        lists = []
+        if settings.by in ("dense", "hybrid"):
+            lists.append(self.dense(self.embedder.queries([question])[0], settings.pool))
+        if settings.by in ("keyword", "hybrid"):
+            lists.append(self.keywords.search(question, settings.pool))
+        return fuse(lists) if len(lists) > 1 else lists[0]
+
+    def dense(self, vector: Any, k: int) -> list[tuple[int, float]]:
+        """(row, cosine) of the `k` passages nearest to a unit vector."""
+        return best(self.vectors @ vector, min(k, self.about.chunks), above=-math.inf)
+
+    def close(self) -> None:
+        """Release its files."""
+        self.store.close()
+
+
+def open_index(folder: Path, is_verified: bool = False) -> Index:
+    """The index in `folder`, every byte checked against its manifest unless that is done already.
+
+    Raises AdvisorError for a folder that is no index, or a damaged one.
+    """
+    if not is_verified:
+        found = verify(folder)
+        if not found.is_whole:
+            raise AdvisorError(f"{folder} is not a whole index", why=f"{found.file} {found.reason}")
+    try:
+        about = IndexFile.model_validate_json((folder / FILE).read_bytes())
+        return Index(folder, about)
+    except (OSError, ValueError, ValidationError) as error:
+        raise AdvisorError(f"{folder} is not an index that can be searched", why=str(error).splitlines()[0]) from None

@@ -1,0 +1,41 @@
+"""How an index is searched, and what `index.json` says. Loads no heavy library."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from advisor.domain.base import Frozen, Lenient
+from executors.retrieve.chunks import Chunking
+
+FILE = "index.json"
+CHUNKS = "chunks.sqlite"
+VECTORS = "vectors.f32"
+EMBEDDER = "embedder"
+"""Folder inside an index that holds its own, fine-tuned embedding model."""
+
+
+class Search(Frozen):
+    """What happens between a question and the passages put before the model."""
+
+    by: Literal["dense", "keyword", "hybrid"] = "dense"
+    """`hybrid`: both lists, merged by the reciprocals of their ranks."""
+    k: int = Field(default=3, ge=1, le=50)
+    """Passages put before the model."""
+    pool: int = Field(default=50, ge=1, le=1000)
+    """Passages that each search brings, before they are merged, sorted again and cut to `k`."""
+
+
+class IndexFile(Lenient):
+    """`index.json`."""
+
+    schema_: Literal[1] = Field(default=1, alias="schema")
+    embedder: str
+    """A `builtin:` id, an absolute folder, or `embedder`: the folder inside the index."""
+    embedder_sha256: str
+    dimension: int = Field(ge=1, le=65_536)
+    chunks: int = Field(ge=1)
+    documents: int = Field(ge=1)
+    chunking: Chunking
+    search: Search
