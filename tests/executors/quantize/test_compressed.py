@@ -218,3 +218,16 @@ def test_a_group_that_does_not_divide_is_refused_with_one_that_does(tmp_path: Pa
     (found,) = quantize.preflight(_config(format="gptq", group_size=64), _inputs(model), Machine())
     assert found.code == "group-size" and "32" in found.hint
     assert quantize.preflight(_config(format="gptq"), _inputs(model), Machine()) == []
+
+
+def test_awq_takes_biases_along(tmp_path: Path, make_model: Any, listener: Any) -> None:
+    """Where rows of a layer are scaled, so is its bias: the model with biases still answers as before."""
+    model = make_model(tmp_path / "model", attention_bias=True)
+    weights = load_file(model / "model.safetensors")
+    name = "model.layers.0.self_attn.v_proj.bias"
+    for bias in [key for key in weights if key.endswith("bias")]:
+        weights[bias] = torch.linspace(-1, 1, len(weights[bias])).bfloat16()
+    save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
+    quantize.run(_config(format="awq", bits=8), _inputs(model), tmp_path / "out", listener)
+    assert not torch.equal(load_file(tmp_path / "out" / "model.safetensors")[name], weights[name])
+    assert listener.metrics["parity_kl"] < 1e-3
