@@ -63,6 +63,7 @@ def test_matrix(terminal: Terminal) -> None:
     terminal.press(*["down"] * 8, *["right"] * 4)
     terminal.wait_for("prune, then finetune")
     terminal.press("enter")
+    terminal.wait_for("Close")  # a high screen shows the pair below the map before it is opened
     screen = terminal.wait_for("the first case that fits")
     assert "because: " in screen and "acts on: " in screen and "evidence (paper, strong): " in screen
     terminal.press("end")
