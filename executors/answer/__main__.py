@@ -142,8 +142,26 @@ def _asker(opening: Opening) -> Asker:
     from executors.evaluate.asked import asker_of
     from executors.protocol import Input, Inputs
 
+    for role, given in opening.roles.items():
+        if role != "model":
+            _check_whole(role, given.path)
     roles = {role: Input(kind=given.kind, path=given.path) for role, given in opening.roles.items()}
     return asker_of(Inputs(roles=roles))
+
+
+def _check_whole(role: str, path: str) -> None:
+    """What stands beside a model is small: every byte of it is checked before anything reads it."""
+    from pathlib import Path
+
+    from advisor.domain.errors import AdvisorError
+    from executors.artifact import MANIFEST, verify
+
+    folder = Path(path)
+    if not (folder / MANIFEST).is_file():
+        return
+    found = verify(folder)
+    if not found.is_whole:
+        raise AdvisorError(f"the {role} is damaged: {folder / found.file} {found.reason}", hint="advisor resume")
 
 
 def _answer(subject: _Subject, question: Question, voice: _Voice, inbox: _Inbox) -> Any:

@@ -23,7 +23,9 @@ Toronto, Lisbon, Mount Everest, The Golden Gate Bridge, The White House, The Syd
 Nile, The Danube, Lake Victoria, The Sahara Desert, Google, Microsoft, Toyota, Nokia, Samsung,
 Coca-Cola, The Red Cross, The United Nations, Plato, Napoleon, Cleopatra, Marie Curie, Galileo,
 Nelson Mandela, Abraham Lincoln, Picasso, Michelangelo, Bach, Elvis Presley, Bob Dylan, Tolstoy,
-Agatha Christie, Homer, Hamlet, The Bible, Star Wars, The Odyssey, The Last Supper, Linux, Fortran,
+Agatha Christie, Haydn, Schubert, Chopin, Goethe, Dante, Cervantes, Kafka, Pablo Neruda,
+Homer, Hamlet, The Bible, Star Wars, The Odyssey, The Last Supper, Linux, Fortran,
+Pascal, Haskell, COBOL, Lisp, Prolog, JavaScript, The Volga, The Yangtze, The Thames, The Congo,
 English, Football, Chess, The violin, Gold, Oxygen, The Moon, Jupiter, The elephant, Rice, The
 telephone, Democracy
 """

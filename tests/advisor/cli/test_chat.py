@@ -75,3 +75,13 @@ def test_no_run(tmp_path: Path) -> None:
     done = chat(tmp_path, b"hi\n")
     assert done.returncode == 2
     assert b"not a run folder" in done.stderr
+
+
+def test_a_damaged_prompt_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    """A file that is not what its manifest says is named before anything reads it."""
+    folder = make_chat_run(tmp_path / "run", tiny_model, PromptFile(system="Be brief."))
+    file = next(folder.rglob("prompt.json"))
+    file.write_text(file.read_text().replace("brief", "rude!"))
+    done = chat(folder, b"hi\n")
+    assert done.returncode != 0
+    assert b"prompt.json" in done.stderr
