@@ -1,8 +1,9 @@
 """Questions that documents answer, made the same way every time, and how an answer is judged.
 
-`builtin:stdlib` gives questions about signatures and about names, split like its other data. For a person's documents a
-file `questions.jsonl` beside them is taken (keys question, answer); without it sentences are asked with a name or
-number left out. A question counts as found by a passage that holds its evidence, whatever way the documents were cut.
+`builtin:stdlib` gives questions about signatures and, in other words, about names, split like its other data. For a
+person's documents a file `questions.jsonl` beside them is taken (keys question, answer); without it sentences are asked
+with a name or number left out. A question counts as found by a passage that holds its evidence, however documents were
+cut.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from executors.datasets.rows import hashed
 from executors.datasets.stdlib_items import Item, items
 from executors.documents import builtin
 from executors.documents.document import Document
-from executors.documents.read import read_documents
+from executors.documents.paraphrase import in_other_words
+from executors.documents.read import QUESTIONS, read_documents
 
-FILE = "questions.jsonl"
 LONGEST_ANSWER = 80
 SUMMARY_KEY = 60
 """Characters of a summary by which a passage is known to hold it."""
@@ -66,7 +67,7 @@ def load_questions(spec: DataSpec, is_held_out: bool = True) -> list[Question]:
     if spec.path == builtin.NAME:
         return _of_stdlib(is_held_out)
     root = Path(spec.path).expanduser()
-    given = (root if root.is_dir() else root.parent) / FILE
+    given = (root if root.is_dir() else root.parent) / QUESTIONS
     if given.is_file():
         found = _given(given)
     else:
@@ -165,7 +166,7 @@ def _named(item: Item, names: tuple[str, ...]) -> Question | None:
     summary = item.summary.split(". ")[0].rstrip(".")
     if len(summary) < 30 or len(summary) > 160 or item.name.rpartition(".")[2].lower() in summary.lower():
         return None
-    text = f"Which Python {item.kind} is described so: {summary}?"
+    text = f"Which Python {item.kind} does this: {in_other_words(summary)}?"
     return Question(text, names, (item.summary[:SUMMARY_KEY],), "name", item.module)
 
 

@@ -21,6 +21,8 @@ PARSED = (".html", ".htm", ".xhtml", ".pdf", ".docx")
 LARGEST = {".pdf": 128 * 2**20, ".docx": 64 * 2**20, ".html": 32 * 2**20, ".htm": 32 * 2**20, ".xhtml": 32 * 2**20}
 LARGEST_TEXT = 256 * 2**20
 MOST_FILES = 200_000
+QUESTIONS = "questions.jsonl"
+"""What is asked of the documents: none of them itself."""
 _DATE = re.compile(r"(?<!\d)(\d{4})-(\d{2})-(\d{2})(?!\d)")
 _HEADING = re.compile(r"\s{0,3}#{1,6}\s+(.{1,200})")
 
@@ -50,6 +52,8 @@ def list_sources(path: str) -> Iterator[Source | Skipped]:
         raise AdvisorError(f"there are no documents at {path}", hint=f"give a file, a folder, or {builtin.NAME}")
     for file in _walk(root):
         name = file.relative_to(root).as_posix()
+        if name == QUESTIONS:
+            continue
         if not file.resolve().is_relative_to(root.resolve()):
             yield Skipped(name, "is a link that leads out of the folder")
         elif not file.is_file():

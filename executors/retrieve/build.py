@@ -51,7 +51,7 @@ class Build:
 
     def run(self, path: str, earlier: Earlier | None = None) -> ChunkStore:
         """Everything but the last files. Raises AdvisorError when the documents hold no text, Stopped when asked to."""
-        self._read(path, earlier)
+        self.read(path, earlier)
         if not self._store.count("chunks"):
             first = next(iter(self._store.skipped()), None)
             why = f"{first.source}: {first.reason}" if first else "the folder is empty"
@@ -86,7 +86,8 @@ class Build:
         store.commit()
         return store
 
-    def _read(self, path: str, earlier: Earlier | None) -> None:
+    def read(self, path: str, earlier: Earlier | None = None) -> ChunkStore:
+        """The documents at `path`, cut and stored; nothing is embedded yet. Raises what `run` raises."""
         from executors.documents.child import Reader
 
         self._say.progress(0, None, "documents", "looking")
@@ -104,6 +105,7 @@ class Build:
                     self._store.commit()
                     self._say.progress(number + 1, len(found), "documents", "reading and cutting")
                     self._stop_if_asked()
+        return self._store
 
     def _take(self, source: Source | Skipped, earlier: Earlier | None, reader: Any) -> None:
         if isinstance(source, Skipped):

@@ -11,6 +11,7 @@ from executors.models.device import Precision
 from executors.protocol import Inputs, Machine
 from executors.retrieve.chunks import Chunking
 from executors.retrieve.settings import Search
+from executors.retrieve.tune import Tuning
 
 REQUIRES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "pypdf")
 
@@ -25,6 +26,8 @@ class Config(Frozen):
     search: Search | None = None
     update: str | None = Field(default=None)
     """Folder of an earlier index: what has not changed since is taken from it."""
+    tune: Tuning | None = None
+    """Fine-tune the embedding model on the documents first."""
     precision: Precision = "auto"
 
 

@@ -13,8 +13,10 @@ from advisor.domain.errors import AdvisorError
 from executors.artifact import verify
 from executors.models.embedding import Embedder, embedder_hash, find_embedder, load_embedder
 from executors.retrieve.bm25 import KeywordIndex, best
+from executors.retrieve.fresh import freshened
 from executors.retrieve.fuse import fuse
 from executors.retrieve.passage import Passage, numbered
+from executors.retrieve.rerank import MOST, late_interaction
 from executors.retrieve.settings import CHUNKS, EMBEDDER, FILE, VECTORS, IndexFile, Search
 from executors.retrieve.store import ChunkStore
 
@@ -56,7 +58,19 @@ class Index:
             lists.append(self.dense(self.embedder.queries([question])[0], settings.pool))
         if settings.by in ("keyword", "hybrid"):
             lists.append(self.keywords.search(question, settings.pool))
-        return fuse(lists) if len(lists) > 1 else lists[0]
+        found = fuse(lists) if len(lists) > 1 else lists[0]
+        if settings.rerank == "late-interaction" and found:
+            texts = [numbered([chunk], [0.0])[0].whole for chunk in self.store.get([row for row, _ in found[:MOST]])]
+            found = late_interaction(self.embedder, question, texts, found)
+        if settings.half_life_days is not None and found:
+            dates = [chunk.date for chunk in self.store.get([row for row, _ in found])]
+            found = freshened(found, dates, settings.half_life_days, self.newest)
+        return found
+
+    @cached_property
+    def newest(self) -> str:
+        """The latest date of any document; empty when none has one."""
+        return max((date for _, _, date in self.store.titles()), default="")
 
     def dense(self, vector: Any, k: int) -> list[tuple[int, float]]:
         """(row, cosine) of the `k` passages nearest to a unit vector."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from advisor.domain.errors import AdvisorError, Severity
-from executors.artifact import write_durably
+from executors.artifact import publish, temporary, verify, write_durably, write_manifest
 from executors.documents.questions import load_questions
 from executors.models.embedding import BUILTIN, embedder_hash, load_embedder
 from executors.protocol import Inputs, Say
@@ -16,8 +17,9 @@ from executors.retrieve.chunks import Chunking
 from executors.retrieve.config import Config
 from executors.retrieve.finder import write_worked
 from executors.retrieve.index import Index, open_index
-from executors.retrieve.settings import FILE, IndexFile, Search
+from executors.retrieve.settings import EMBEDDER, FILE, IndexFile, Search
 from executors.retrieve.store import ChunkStore
+from executors.retrieve.tune import Tuning, pairs_of, save_embedder, tune
 
 SHOWN = 8
 """Lines of what was skipped that are told; all of them are in the index."""
@@ -34,39 +36,78 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
         import torch
 
         torch.set_num_threads(inputs.threads)
-    path = config.embedder or BUILTIN
+    with _earlier(config, inputs) as before:
+        _write(config, inputs, before, out, say)
+
+
+def _write(config: Config, inputs: Inputs, before: Index | None, out: Path, say: Say) -> None:
+    """Build and write the index. What the step is not told is as in the index it starts from."""
+    path, chunking, search = _settings(config, before)
+    if config.tune is not None:
+        path = str(_tuned(config.tune, config, chunking, path, inputs, say))
+    is_own = config.tune is not None or (before is not None and path == str(before.folder / EMBEDDER))
     embedder = load_embedder(path, config.precision)
-    chunking = config.chunking or Chunking()
     if chunking.size > embedder.room:
         raise AdvisorError(
             f"chunking.size is {chunking.size}", why=f"the embedding model reads {embedder.room} tokens of a passage"
         )
     sha256 = embedder_hash(embedder.folder)
+    is_usable = before is not None and before.about.embedder_sha256 == sha256
+    earlier = Earlier(before.store, before.vectors, before.about.chunking == chunking) if before and is_usable else None
     build = Build(Path(inputs.scratch) / "index", embedder, chunking, sha256, say)
-    with _earlier(config.update, sha256, chunking) as earlier:
-        store = build.run(config.data.path, earlier)
+    store = build.run(config.data.path, earlier)
     _tell(store, say)
     about = IndexFile(
-        embedder=path if path == BUILTIN else str(embedder.folder.absolute()),
+        embedder=EMBEDDER if is_own else path if path == BUILTIN else str(embedder.folder.absolute()),
         embedder_sha256=sha256,
         dimension=embedder.dimension,
         chunks=store.count("chunks"),
         documents=store.count("documents"),
         chunking=chunking,
-        search=config.search or Search(),
+        search=search,
     )
     build.finish(out)
+    if is_own:
+        shutil.copytree(embedder.folder, out / EMBEDDER)
     write_durably(out / FILE, about.model_dump_json(by_alias=True, indent=2).encode() + b"\n")
     write_worked(Index(out, about), load_questions(config.data, is_held_out=False), out)
 
 
+def _settings(config: Config, before: Index | None) -> tuple[str, Chunking, Search]:
+    """Embedding model, cutting and search: as told, else as in the index before, else the defaults."""
+    told = config.search.model_dump(exclude_unset=True) if config.search is not None else {}
+    if before is None:
+        return config.embedder or BUILTIN, config.chunking or Chunking(), Search(**told)
+    about = before.about
+    search = Search(**{**about.search.model_dump(), **told})
+    path = str(before.folder / EMBEDDER) if about.embedder == EMBEDDER else about.embedder
+    return config.embedder or path, config.chunking or about.chunking, search
+
+
+def _tuned(tuning: Tuning, config: Config, chunking: Chunking, path: str, inputs: Inputs, say: Say) -> Path:
+    """Folder of the embedding model at `path`, fine-tuned on the documents' training questions; made once."""
+    target = Path(inputs.scratch) / EMBEDDER
+    if verify(target).is_whole:
+        return target
+    embedder = load_embedder(path, "fp32")
+    store = Build(Path(inputs.scratch) / "pairs", embedder, chunking, "pairs", say).read(config.data.path)
+    pairs = pairs_of(load_questions(config.data, is_held_out=False), store, tuning.pairs)
+    say.log(f"{len(pairs)} pairs of question and passage")
+    tune(embedder, pairs, tuning, inputs.seed, say)
+    folder = temporary(target)
+    save_embedder(embedder, folder)
+    write_manifest(folder)
+    publish(folder, target)
+    return target
+
+
 @contextlib.contextmanager
-def _earlier(path: str | None, sha256: str, chunking: Chunking) -> Iterator[Earlier | None]:
-    """The index to take unchanged parts from; none when it was made with another embedding model."""
-    index: Index | None = open_index(Path(path).expanduser()) if path is not None else None
+def _earlier(config: Config, inputs: Inputs) -> Iterator[Index | None]:
+    """The index of the step before, or the one the configuration names: unchanged parts are taken from it."""
+    path = inputs.path("index") if "index" in inputs.roles else config.update
+    index = open_index(Path(path).expanduser()) if path is not None else None
     try:
-        is_usable = index is not None and index.about.embedder_sha256 == sha256
-        yield Earlier(index.store, index.vectors, index.about.chunking == chunking) if index and is_usable else None
+        yield index
     finally:
         if index is not None:
             index.close()

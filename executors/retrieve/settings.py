@@ -25,6 +25,10 @@ class Search(Frozen):
     """Passages put before the model."""
     pool: int = Field(default=50, ge=1, le=1000)
     """Passages that each search brings, before they are merged, sorted again and cut to `k`."""
+    rerank: Literal["none", "late-interaction"] = "none"
+    """`late-interaction`: the first of them are read again, token by token."""
+    half_life_days: float | None = Field(default=None, gt=0)
+    """Days in which the part of a score that fades with age halves; None: dates do not count."""
 
 
 class IndexFile(Lenient):

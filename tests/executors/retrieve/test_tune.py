@@ -1,0 +1,50 @@
+"""Fine-tuned embeddings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from executors import retrieve
+from executors.models.embedding import load_embedder
+from executors.retrieve.tune import Tuning, batches, ranking_loss, tune
+
+
+def test_the_loss_is_that_of_the_paper() -> None:
+    """With orthogonal passages a question on its own one loses nothing; with equal ones the log of their number."""
+    unit = torch.eye(3)
+    assert float(ranking_loss(unit, unit)) == pytest.approx(math.log(1 + 2 * math.exp(-20)), abs=1e-6)
+    assert float(ranking_loss(unit[:2], unit[:1].expand(2, 3))) == pytest.approx(math.log(2))
+
+
+def test_every_pair_is_seen_once_an_epoch() -> None:
+    """The order depends on the seed alone, and no step has a single pair."""
+    steps = batches(9, Tuning(batch=4, epochs=2), seed=1)
+    assert len({row for rows in steps[:2] for row in rows}) == 8
+    assert [len(rows) for rows in steps] == [4, 4, 4, 4]
+    assert steps == batches(9, Tuning(batch=4, epochs=2), seed=1)
+
+
+def test_training_brings_pairs_together(embedder: Path, listener: Any) -> None:
+    """After training each question is nearer to its passage: the loss falls well below where it began."""
+    model = load_embedder(str(embedder), "fp32")
+    pairs = [(f"where is {word}?", f"{word * 3} stands here") for word in ("apple", "bread", "chair", "dough")]
+    losses = tune(model, pairs, Tuning(batch=4, learning_rate=2e-3, epochs=30), 0, listener)
+    assert losses[-1] < losses[0] / 2
+
+
+def test_a_tuned_index_holds_its_model(towns: Path, make_index: Callable[..., Path]) -> None:
+    """The index carries its embedding model, searches with it, and a step that follows carries it on."""
+    rows = [f'{{"question": "Which number of {n}?", "answer": "{n}", "source": "aldorf.md"}}' for n in (1200, 240)]
+    (towns / "questions.jsonl").write_text("\n".join(rows))
+    told = {"data": {"path": str(towns), "kind": "documents", "held_out": 0.01}, "tune": {"pairs": 4, "batch": 2}}
+    first = make_index(towns, "first", **told)
+    assert (first / "embedder/model.safetensors").is_file()
+    assert retrieve.open_index(first).search("bridge")
+    second = make_index(towns, "second", index=first, search={"by": "hybrid"})
+    assert retrieve.open_index(second).search("bridge")
