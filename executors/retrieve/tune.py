@@ -77,7 +77,7 @@ def tune(embedder: Embedder, pairs: Sequence[tuple[str, str]], tuning: Tuning, s
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
-            losses.append(float(loss))
+            losses.append(float(loss.detach()))
             say.metric("loss", losses[-1], at=number + 1)
             say.progress(number + 1, len(steps), "steps", "fine-tuning embeddings")
     model.eval()
