@@ -9,6 +9,7 @@ from advisor.domain.errors import AdvisorError, Diagnostic, Severity
 from advisor.domain.plan import DataSpec
 from executors.models.device import Precision
 from executors.protocol import Inputs, Machine
+from executors.retrieve.chunk_search import ChunkSearch
 from executors.retrieve.chunks import Chunking
 from executors.retrieve.settings import Search
 from executors.retrieve.tune import Tuning
@@ -26,6 +27,8 @@ class Config(Frozen):
     search: Search | None = None
     update: str | None = Field(default=None)
     """Folder of an earlier index: what has not changed since is taken from it."""
+    choose_chunks: ChunkSearch | None = None
+    """Choose size and overlap by trying them on questions."""
     tune: Tuning | None = None
     """Fine-tune the embedding model on the documents first."""
     precision: Precision = "auto"

@@ -13,6 +13,7 @@ from executors.documents.questions import load_questions
 from executors.models.embedding import BUILTIN, embedder_hash, load_embedder
 from executors.protocol import Inputs, Say
 from executors.retrieve.build import Build, Earlier, skipped_lines
+from executors.retrieve.chunk_search import choose_chunking
 from executors.retrieve.chunks import Chunking
 from executors.retrieve.config import Config
 from executors.retrieve.finder import write_worked
@@ -47,6 +48,9 @@ def _write(config: Config, inputs: Inputs, before: Index | None, out: Path, say:
         path = str(_tuned(config.tune, config, chunking, path, inputs, say))
     is_own = config.tune is not None or (before is not None and path == str(before.folder / EMBEDDER))
     embedder = load_embedder(path, config.precision)
+    if config.choose_chunks is not None:
+        asked = load_questions(config.data, is_held_out=False)
+        chunking = choose_chunking(config.choose_chunks, config.data.path, embedder, asked, say)
     if chunking.size > embedder.room:
         raise AdvisorError(
             f"chunking.size is {chunking.size}", why=f"the embedding model reads {embedder.room} tokens of a passage"
