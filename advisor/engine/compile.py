@@ -176,7 +176,10 @@ def _why_not(entry: StackEntry, technique: Technique, facts: Facts) -> str:
             return f"this version writes {', '.join(sorted(serving.WRITTEN_HERE))}, not {entry.config['type']}."
         return f"this version writes it in 8, 4 or 3 bits, not in {entry.config['bits']}."
     if entry.config.get("gpus", 1) > 1:
-        return "it needs its model sharded over several GPUs, and this version trains on one."
+        return (
+            "it needs its model sharded over several GPUs, which this version does not do; where the model fits each "
+            "of them, train.processes shares the work."
+        )
     if technique.data is not None and not technique.data.optional:
         if facts.data_path is None:
             return "no data is named; set data.path to a file or to builtin:stdlib."

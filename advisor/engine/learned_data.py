@@ -95,6 +95,10 @@ def accompanying(technique: Technique, facts: Facts) -> dict[str, Any]:
         return settings
     if facts.train_optimizer is not None:
         settings["optimizer"] = facts.train_optimizer
+    if (facts.train_processes or 1) > 1:
+        settings["processes"] = facts.train_processes
+    if facts.train_sharding is not None:
+        settings["sharding"] = facts.train_sharding
     for support in EFFICIENT & set(facts.use):
         settings |= EFFICIENT_SETTINGS[support]
     return settings

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from advisor.domain.errors import Diagnostic, Severity
+from pydantic import Field
+
+from advisor.domain.errors import AdvisorError, Diagnostic, Severity
 from advisor.domain.words import DataKind
 from executors.protocol import Inputs, Machine
 from executors.training.config import REQUIRES, TrainingConfig
@@ -26,6 +28,10 @@ TRAINABLE = (
 class Config(TrainingConfig):
     """Settings of one supervised fine-tuning."""
 
+    processes: int = Field(default=1, ge=1, le=1024)
+    """Processes that share the training, one per GPU where there are some; the rows of a step stay the same."""
+    sharding: Literal["ddp", "fsdp", "zero1", "zero2", "zero3"] = "ddp"
+    """How they share it: `ddp` gives each a copy of the model. The others are not run by this version."""
     packing: bool = False
     """Texts are put together to sequences of full length, so that nothing is padded; conversations stay apart."""
 
@@ -36,11 +42,33 @@ def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnost
         text = f"data of kind {config.data.kind} cannot be fine-tuned on"
         return [Diagnostic(severity=Severity.DANGER, code="data-kind", text=text)]
     return [
+        *_check_group(config),
         *check_pruned(config, inputs),
         *check_adapter(config, inputs),
         *check_machine(config, machine),
         *check_data(config),
     ]
+
+
+def _check_group(config: Config) -> list[Diagnostic]:
+    """What several processes cannot do."""
+    from executors.training.group import share_batch
+
+    found: list[Diagnostic] = []
+    if config.sharding != "ddp":
+        text = f"sharding: {config.sharding} is not run by this version"
+        because = "checkpoints and the optimizer's masters are kept whole in each process; a sharded model has no whole"
+        hint = "sharding: ddp, or gradient_checkpointing, an 8-bit optimizer or qlora where memory is short"
+        found.append(Diagnostic(severity=Severity.DANGER, code="sharding", text=text, because=because, hint=hint))
+    if config.processes > 1:
+        try:
+            share_batch(config.micro_batch, config.accumulation, config.processes)
+        except AdvisorError as error:
+            found.append(Diagnostic(severity=Severity.DANGER, code="processes", text=error.what, hint=error.hint))
+        if config.dropout > 0:
+            text = "with dropout a resumed training of several processes is not bit-identical to an unbroken one"
+            found.append(Diagnostic(severity=Severity.WARNING, code="group-dropout", text=text))
+    return found
 
 
 def milder(config: Config) -> dict[str, Any] | None:

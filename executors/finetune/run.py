@@ -17,7 +17,7 @@ from executors.finetune.config import Config
 from executors.models.load import find_folder, load_tokenizer
 from executors.protocol import Inputs, Say
 from executors.prune.kept import pruned_tensors
-from executors.training import setup
+from executors.training import group, setup
 from executors.training.config import TrainingConfig
 from executors.training.engine import make_class
 from executors.training.loop import Training, keep_threads, train
@@ -36,6 +36,9 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
     Goes on from the newest whole checkpoint in `inputs.scratch`; on the CPU the result is bit-identical to that of an
     unbroken run. Raises AdvisorError for unusable data or model, Stopped once a requested stop has been saved.
     """
+    if config.processes > 1 and not group.is_member():
+        group.launch("finetune", config, inputs, out, say)
+        return
     sequences, held_out = encode_data(config, inputs, say)
     train_sequences(config, inputs, sequences, held_out, out, say)
 
@@ -94,8 +97,13 @@ def train_sequences(
         return trainer
 
     about = setup.about(config, inputs, "finetune", _digest(sequences), steps, threads)
-    training = Training(build, reporter, root, about, config.micro_batch, config.accumulation, config.keep_best)
+    share = group.share_batch(config.micro_batch, config.accumulation, config.processes)
+    training = Training(build, reporter, root, about, *share, keep_best=config.keep_best)
     trainer = train(training, say)
+    if config.processes > 1:
+        group.check_wrapping(trainer, config.sharding, say)
+    if group.rank():
+        return
     if lesson is not None:
         lesson.finish(trainer.model)
     setup.report_share(trainer.model, config, say)
@@ -165,7 +173,7 @@ def _build(
     first = tokenizer.decode(min(ordered[: config.batch], key=lambda s: s.row).ids, skip_special_tokens=True)
     loaded = setup.load_trainable(config, inputs, [len(s.ids) for s in ordered], first)
     pad = loaded.tokenizer.pad_token_id or 0
-    steps = len(ordered) // (micro_batch * accumulation)
+    steps = len(ordered) // (micro_batch * accumulation * config.processes)
     shared = setup.arguments(config, inputs, steps, micro_batch, accumulation)
     kind = make_class(SFTTrainer, answers_only=True)
     if lesson is not None:

@@ -14,6 +14,7 @@ from advisor.domain.errors import AdvisorError, ExitCode
 from executors.artifact import Manifest
 from executors.models.head import only_at, predicting
 from executors.training import checkpoint
+from executors.training.group import rank
 
 
 class VerifiedCheckpoints:
@@ -25,6 +26,8 @@ class VerifiedCheckpoints:
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         trainer: Any = self
+        if rank():
+            return  # the first process of a group writes for all
         checkpoint.save(self.root, trainer.state.global_step, trainer, self.about)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
@@ -87,7 +90,9 @@ class AnswerLoss:
             logits = model(input_ids=inputs["input_ids"], use_cache=False).logits[0]
         targets = labels[:, 1:][positions[:, :-1]]
         counted = num_items_in_batch if num_items_in_batch is not None else targets.numel()
-        return cross_entropy(logits.float(), targets, reduction="sum") / counted
+        loss = cross_entropy(logits.float(), targets, reduction="sum") / counted
+        # Labels are counted over all processes, and their gradients averaged.
+        return loss * trainer.accelerator.num_processes if num_items_in_batch is not None else loss
 
 
 class PreparedData:

@@ -16,6 +16,7 @@ from executors.artifact import Manifest
 from executors.protocol import Say, Stopped
 from executors.training.best import restore_best, save_best
 from executors.training.checkpoint import Found, find_newest, read_history
+from executors.training.group import rank
 from executors.training.memory import RETRIES, is_out_of_memory, release, smaller
 from executors.training.reporter import Reporter
 
@@ -67,7 +68,8 @@ def train(training: Training, say: Say) -> Any:
         else:
             if training.reporter.is_stopped:
                 raise Stopped(f"stopped after step {trainer.state.global_step}")
-            _end_with_best(training, trainer, say)
+            if rank() == 0:
+                _end_with_best(training, trainer, say)
             return trainer
         # Outside the handler: the exception would keep the failed attempt's tensors alive.
         release()
@@ -96,7 +98,7 @@ def _attempt(training: Training, found: Found, micro_batch: int, accumulation: i
     reporter = training.reporter
     trainer.root, trainer.about, trainer.reporter = training.root, training.about, reporter
     reporter.history = read_history(found.folder) if found.folder else []
-    if training.keep_best:
+    if training.keep_best and rank() == 0:
         reporter.keep = lambda step: save_best(training.root, step, trainer, training.about)
     if found.folder and reporter.is_over_early:
         trainer.args.max_steps = found.step  # it had ended: nothing is left but to load it

@@ -11,6 +11,7 @@ from advisor.domain.words import ArtifactKind
 from executors.artifact import Manifest
 from executors.models.load import Loaded, find_folder, load_model
 from executors.protocol import Inputs, Say
+from executors.training import group
 from executors.training.config import TrainingConfig
 from executors.training.optimizer import state_bytes
 
@@ -109,6 +110,8 @@ def arguments(
         "bf16": False,  # the weights themselves have the wanted format; autocast would only add casts
         "fp16": False,
         "use_cpu": not torch.cuda.is_available(),
+        "ddp_backend": "gloo" if group.is_member() and not torch.cuda.is_available() else None,
+        "ddp_find_unused_parameters": False if group.is_member() else None,
         "seed": inputs.seed,
         "data_seed": inputs.seed,
         "dataloader_pin_memory": torch.cuda.is_available(),

@@ -1,7 +1,8 @@
 """Knowledge by training: each technique planned from answers, run on the built-in model, measured on held-out data.
 
 Short runs that show the direction, not what a technique can reach. Runs are kept below the folder named by
-ADVISOR_BENCH_RUNS, and one that has ended there is not done again.
+ADVISOR_BENCH_RUNS, and one that has ended there is not done again. ADVISOR_BENCH_CASES names the techniques to run, by
+commas; without it all are.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ CASES: dict[str, dict[str, Any]] = {
     "dapt": {"data": TEXT},
     "recent-cpt": {"data": TEXT},
 }
-STEPS, BATCH, ROWS, CALLS, FOLLOWING = 8, 4, 24, 16, 10
+STEPS, BATCH, ROWS, CALLS, FOLLOWING = 8, 4, 24, 12, 10
 TABLE = ("technique", "measure", "before", "after", "change with its 95 % interval", "minutes")
 
 
@@ -46,7 +47,8 @@ def run() -> None:
     print("| --- " * len(TABLE) + "|")
     kept = os.environ.get("ADVISOR_BENCH_RUNS")
     with tempfile.TemporaryDirectory() as place:
-        for name, case in CASES.items():
+        chosen = os.environ.get("ADVISOR_BENCH_CASES", "").split(",")
+        for name, case in ((name, case) for name, case in CASES.items() if chosen == [""] or name in chosen):
             report = _report(name, case, Path(kept or place) / name)
             for row in _rows(name, report):
                 print("| " + " | ".join(row) + " |", flush=True)

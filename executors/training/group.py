@@ -1,0 +1,143 @@
+"""One training shared by several processes through torchrun, as one group that is told, heard and ended together.
+
+The worker starts torchrun and waits; each process runs the same executor as a member. Member 0 speaks and writes, all
+learn: gradients are averaged, so a step over the same rows is the step of one process. A wish to stop reaches member 0
+and is agreed on after each step. Members end when torchrun ends, and torchrun is in the worker's process group.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from advisor.domain.base import Frozen
+from advisor.domain.errors import AdvisorError, ExitCode, Severity
+from executors.protocol import Inputs, Say, Stopped
+
+FOLDER, REQUEST, OUTCOME, STOP = "group", "request.json", "outcome.json", "stop"
+POLL_SECONDS = 0.2
+
+
+class Task(Frozen):
+    """What every member is told."""
+
+    executor: str
+    config: dict[str, Any]
+    inputs: Inputs
+    out: str
+
+
+def is_member() -> bool:
+    """Whether this process is one of a group already."""
+    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
+
+
+def rank() -> int:
+    """The number of this process in its group; 0 outside one."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def share_batch(micro_batch: int, accumulation: int, processes: int) -> tuple[int, int]:
+    """Micro-batch and accumulation of each process, so that all together take the same rows per step.
+
+    Raises AdvisorError when the rows cannot be shared evenly.
+    """
+    if micro_batch % processes == 0:
+        return micro_batch // processes, accumulation
+    if accumulation % processes == 0:
+        return micro_batch, accumulation // processes
+    raise AdvisorError(
+        f"{processes} processes cannot share {micro_batch} x {accumulation} rows evenly",
+        hint="make micro_batch or accumulation a multiple of processes",
+    )
+
+
+def launch(executor: str, config: Any, inputs: Inputs, out: Path, say: Say) -> None:
+    """Run the executor in `config.processes` processes and wait for its end. Raises what the members raise."""
+    folder = Path(inputs.scratch) / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (OUTCOME, STOP):
+        (folder / name).unlink(missing_ok=True)
+    threads = max(1, inputs.threads // config.processes) if inputs.threads else None
+    told = inputs.model_copy(update={"threads": threads})
+    task = Task(executor=executor, config=config.model_dump(mode="json"), inputs=told, out=str(out))
+    (folder / REQUEST).write_text(task.model_dump_json())
+    command = [sys.executable, "-P", "-m", "torch.distributed.run", "--standalone", "--max-restarts", "0"]
+    command += ["--nproc-per-node", str(config.processes), "-m", "executors.training.member", str(folder)]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads or 1)}
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment) as process:
+        try:
+            _pass_on(process, folder, say)
+        finally:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(5)
+            process.kill()
+    _end(folder, process.returncode)
+
+
+def _pass_on(process: subprocess.Popen[bytes], folder: Path, say: Say) -> None:
+    """What member 0 says goes on as it comes; a wish to stop becomes a file."""
+    assert process.stdout is not None
+    reader = threading.Thread(target=_relay, args=(process.stdout, say), daemon=True)
+    reader.start()
+    while process.poll() is None:
+        if say.should_stop():
+            (folder / STOP).touch()
+        time.sleep(POLL_SECONDS)
+    reader.join(5)
+
+
+def _relay(stream: Any, say: Say) -> None:
+    for line in stream:
+        try:
+            event = json.loads(line)
+            kind = event["type"]
+        except (ValueError, KeyError, TypeError):
+            continue
+        if kind == "step.progress":
+            say.progress(event["done"] or 0, event["total"], event["unit"], event["what"])
+        elif kind == "metric.reported" and event["value"] is not None:
+            say.metric(event["name"], event["value"], event["unit"], event["at"])
+        elif kind == "diagnostic.raised":
+            severity = Severity(event["severity"])
+            say.diagnostic(severity, event["code"], event["text"], event["because"], event["hint"])
+        elif kind == "log.written":
+            say.log(event["text"])
+
+
+def _end(folder: Path, code: int) -> None:
+    """Raise what the group ended with."""
+    try:
+        found = json.loads((folder / OUTCOME).read_text())
+    except (OSError, ValueError):
+        found = {"status": "failed", "what": f"a process of the group ended with {code} and said nothing"}
+    if found["status"] == "stopped":
+        raise Stopped(found.get("what", ""))
+    if found["status"] != "done":
+        known = {int(word): word for word in ExitCode}
+        raise AdvisorError(
+            found["what"],
+            why=found.get("why", ""),
+            hint=found.get("hint", ""),
+            code=known.get(found.get("code", 1), ExitCode.RUN_FAILED),
+        )
+
+
+def check_wrapping(trainer: Any, wanted: str, say: Say) -> None:
+    """Say what really wraps the model, and warn where it is not what was asked for.
+
+    On the CPU the Trainer wraps in DistributedDataParallel whatever was asked for, without a word.
+    """
+    found = type(trainer.model_wrapped).__name__
+    say.log(f"the model is wrapped by {found} in {trainer.accelerator.num_processes} processes")
+    if wanted == "ddp" and found != "DistributedDataParallel":
+        text = f"the model was to be copied to each process and is wrapped by {found}"
+        say.diagnostic(Severity.WARNING, "other-wrapping", text)

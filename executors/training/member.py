@@ -1,0 +1,124 @@
+"""One process of a group: `torchrun -m executors.training.member FOLDER`. Started by `executors.training.group`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from executors.training.group import Task
+
+PARENT_SECONDS = 0.3
+
+
+class Quiet:
+    """How members other than the first speak: not at all. `should_stop` is agreed by all."""
+
+    def __init__(self, folder: Path) -> None:
+        self._stop = folder / "stop"
+
+    def progress(self, *told: Any, **more: Any) -> None: ...
+
+    def metric(self, *told: Any, **more: Any) -> None: ...
+
+    def diagnostic(self, *told: Any, **more: Any) -> None: ...
+
+    def log(self, text: str) -> None: ...
+
+    def should_stop(self) -> bool:
+        """What member 0 sees; every member must ask at the same points."""
+        import torch
+        import torch.distributed as dist
+
+        if not dist.is_initialized():
+            return False
+        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+        wish = torch.tensor([int(self._stop.exists())], device=device)
+        dist.broadcast(wish, 0)
+        return bool(wish.item())
+
+
+def main(argv: list[str]) -> int:
+    """Run this member's part. Returns the exit code."""
+    folder = Path(argv[0])
+    events = os.dup(1)
+    os.dup2(2, 1)
+    threading.Thread(target=_die_with_parent, args=(os.getppid(),), daemon=True).start()
+
+    from executors.process.environment import prepare_environment
+    from executors.training.group import REQUEST, Task, rank
+
+    task = Task.model_validate_json((folder / REQUEST).read_bytes())
+    prepare_environment(task.inputs.threads)
+    try:
+        _work(task, _speaker(folder, events, rank()))
+    except BaseException as error:
+        traceback.print_exc()
+        return _tell(folder, error)
+    if rank() == 0:
+        _write(folder, {"status": "done"})
+    return 0
+
+
+def _speaker(folder: Path, events: int, number: int) -> Any:
+    quiet = Quiet(folder)
+    if number:
+        return quiet
+    from executors.process.say import Channel
+
+    channel = Channel(events)
+    channel.should_stop = quiet.should_stop  # type: ignore[method-assign]
+    return channel
+
+
+def _work(task: Task, say: Any) -> None:
+    import torch
+
+    from executors.process.resolve import configure, resolve
+
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    executor = resolve(task.executor)
+    executor.run(configure(executor, task.executor, task.config), task.inputs, Path(task.out), say)
+    if hasattr(say, "close"):
+        say.close()
+
+
+def _tell(folder: Path, error: BaseException) -> int:
+    """Leave what went wrong for the worker, the first to fail wins; a stop is not a failure."""
+    from executors.process.trouble import classify
+    from executors.protocol import Stopped
+
+    if isinstance(error, Stopped):
+        _write(folder, {"status": "stopped", "what": str(error)})
+        return 0
+    found = classify(error)
+    if not (folder / "outcome.json").exists():
+        said = {"what": found.text, "why": found.because, "hint": found.hint, "code": found.exit_code}
+        _write(folder, {"status": "failed", **said})
+    return 1
+
+
+def _write(folder: Path, outcome: dict[str, Any]) -> None:
+    beside = folder / f"outcome.{os.getpid()}"
+    beside.write_text(json.dumps(outcome))
+    beside.replace(folder / "outcome.json")
+
+
+def _die_with_parent(parent: int) -> None:
+    """torchrun gives its processes sessions of their own: without this they would outlive a killed run."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_SECONDS)
+    os._exit(137)
+
+
+if __name__ == "__main__":
+    _CODE = main(sys.argv[1:])
+    sys.stdout.flush()
+    os._exit(_CODE)
