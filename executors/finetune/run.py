@@ -97,11 +97,11 @@ def train_sequences(
         return trainer
 
     about = setup.about(config, inputs, "finetune", _digest(sequences), steps, threads)
-    share = group.share_batch(config.micro_batch, config.accumulation, config.processes)
+    share = group.share_batch(config.micro_batch, config.accumulation, group.size())
     training = Training(build, reporter, root, about, *share, keep_best=config.keep_best)
     trainer = train(training, say)
-    if config.processes > 1:
-        group.check_wrapping(trainer, config.sharding, say)
+    if group.size() > 1:
+        group.check_wrapping(trainer, say)
     if group.rank():
         return
     if lesson is not None:
@@ -173,7 +173,7 @@ def _build(
     first = tokenizer.decode(min(ordered[: config.batch], key=lambda s: s.row).ids, skip_special_tokens=True)
     loaded = setup.load_trainable(config, inputs, [len(s.ids) for s in ordered], first)
     pad = loaded.tokenizer.pad_token_id or 0
-    steps = len(ordered) // (micro_batch * accumulation * config.processes)
+    steps = len(ordered) // (micro_batch * accumulation * group.size())
     shared = setup.arguments(config, inputs, steps, micro_batch, accumulation)
     kind = make_class(SFTTrainer, answers_only=True)
     if lesson is not None:

@@ -44,6 +44,11 @@ def rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
+def size() -> int:
+    """How many processes share the training of this one; 1 outside a group."""
+    return int(os.environ["WORLD_SIZE"]) if is_member() else 1
+
+
 def share_batch(micro_batch: int, accumulation: int, processes: int) -> tuple[int, int]:
     """Micro-batch and accumulation of each process, so that all together take the same rows per step.
 
@@ -131,13 +136,13 @@ def _end(folder: Path, code: int) -> None:
         )
 
 
-def check_wrapping(trainer: Any, wanted: str, say: Say) -> None:
+def check_wrapping(trainer: Any, say: Say) -> None:
     """Say what really wraps the model, and warn where it is not what was asked for.
 
     On the CPU the Trainer wraps in DistributedDataParallel whatever was asked for, without a word.
     """
     found = type(trainer.model_wrapped).__name__
     say.log(f"the model is wrapped by {found} in {trainer.accelerator.num_processes} processes")
-    if wanted == "ddp" and found != "DistributedDataParallel":
+    if found != "DistributedDataParallel":
         text = f"the model was to be copied to each process and is wrapped by {found}"
         say.diagnostic(Severity.WARNING, "other-wrapping", text)
