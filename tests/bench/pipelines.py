@@ -1,7 +1,8 @@
 """The pipelines by name, each from one answers file on the built-in model: loss, accuracy and size after each step.
 
 Intervals are 95 %, paired bootstrap over the held-out rows, against the step before. Each pipeline runs in
-`$PIPELINES/NAME`, or in a temporary folder; one that has ended there is only reported.
+`$PIPELINES/NAME`, or in a temporary folder; one that is there already is only reported. Minutes are those of the run,
+on a machine that may have done other things beside it.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ def run() -> None:
     """Run what has not ended yet, one after the other, and print a table of each."""
     with tempfile.TemporaryDirectory() as place:
         runs = Path(os.environ.get("PIPELINES", place))
+        # A folder that is given says which are wanted by what lies in it.
         wanted = [name for name in NAMES if "PIPELINES" not in os.environ or (runs / name).is_dir()]
         for name in wanted:
-            if not (runs / name / "report.json").is_file():
+            if not (runs / name / "run.json").is_file():
                 _advisor("run", f"trees/answers/{name}.yaml", "--run-dir", str(runs / name))
             _print(name, json.loads(_advisor("report", str(runs / name), "--format", "json")))
+        if len(wanted) < len(NAMES):
+            print(f"\nNot run here: {', '.join(name for name in NAMES if name not in wanted)}.")
 
 
 def _print(name: str, report: dict[str, Any]) -> None:
