@@ -14,6 +14,7 @@ COMMANDS = {
     "report": "the report of a run",
     "compare": "prompt, retrieval, adapter and both on the same questions: which one wins here",
     "chat": "talk to what a run left: a model, adapter, index or prompt",
+    "ask": "the same prompts to every model of a run",
     "keep": "keep a step of a run, whatever its gate says",
     "rollback": "roll a step of a run back",
     "export": "copy what a run, or one of its steps, left to a folder",

@@ -58,6 +58,25 @@ def run_blocks(report: RunReport) -> list[Block]:
     return blocks
 
 
+def compare_blocks(report: RunReport) -> list[Block]:
+    """What was measured of each model, one in a row, and its changes with their intervals."""
+    measured = [step for step in report.steps if step.metrics]
+    if not measured:
+        return []
+    columns = ("model", "perplexity", "against baseline", "tokens/s", "size")
+    rows = tuple(
+        (
+            _title(step)[:28],
+            _value(step, "held_out_perplexity"),
+            next((_change(c) for c in step.against_baseline if c.metric == "held_out_perplexity"), "-"),
+            _value(step, "generation").removesuffix(" tokens/s"),
+            _value(step, "bytes_on_disk"),
+        )
+        for step in measured
+    )
+    return [Table(columns, rows, frozenset({1, 2, 3, 4})), *_changes(report)]
+
+
 def before_after(report: RunReport) -> Table:
     """One row per metric, one column per model: the baseline first, then what each step left."""
     measured = [step for step in report.steps if step.metrics]

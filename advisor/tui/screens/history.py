@@ -24,6 +24,7 @@ class HistoryScreen(Screen[None]):
         Binding("enter", "open", "Open"),
         Binding("v", "report", "Report"),
         Binding("c", "chat", "Chat"),
+        Binding("m", "compare", "Compare"),
         Binding("escape", "leave", "Home"),
     ]
 
@@ -86,6 +87,13 @@ class HistoryScreen(Screen[None]):
         folder = self._selected()
         if folder is not None:
             self.app.push_screen(ReportScreen(folder))
+
+    def action_compare(self) -> None:
+        from advisor.tui.screens.compare import CompareScreen
+
+        folder = self._selected()
+        if folder is not None:
+            self.app.push_screen(CompareScreen(folder))
 
     def action_leave(self) -> None:
         self.app.pop_screen()

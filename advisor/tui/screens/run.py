@@ -40,6 +40,7 @@ class RunScreen(Screen[None]):
         Binding("r", "resume", "Resume"),
         Binding("v", "report", "Report"),
         Binding("c", "chat", "Chat"),
+        Binding("m", "compare", "Compare"),
         Binding("escape", "leave", "Detach"),
     ]
 
@@ -155,6 +156,11 @@ class RunScreen(Screen[None]):
         from advisor.tui.screens.report import ReportScreen
 
         self.app.push_screen(ReportScreen(self.folder))
+
+    def action_compare(self) -> None:
+        from advisor.tui.screens.compare import CompareScreen
+
+        self.app.push_screen(CompareScreen(self.folder))
 
     def action_leave(self) -> None:
         self.app.pop_screen()

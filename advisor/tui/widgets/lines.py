@@ -70,7 +70,7 @@ class Lines(ScrollView, can_focus=True):
 
 def with_titles(lines: Sequence[str]) -> tuple[tuple[str, bool], ...]:
     """Each line and whether it is a title: the first one and what stands above an indented line, but no list item."""
-    following = [*lines[1:], ""]
+    following = [*lines[1:], ""][: len(lines)]
     return tuple(
         (line, not line.startswith((" ", "- ")) and (number == 0 or after.startswith("  ")))
         for number, (line, after) in enumerate(zip(lines, following, strict=True))
