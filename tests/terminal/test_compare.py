@@ -50,7 +50,7 @@ def test_compare(run: Path, tmp_path: Path, rows: int, columns: int) -> None:
         terminal.wait_for("This machine")
         terminal.press("h")
         terminal.wait_for("compared")
-        terminal.press("c")
+        terminal.press("m")
         terminal.wait_for("Prompts")
         terminal.wait_for("What is the capital")
         terminal.press("enter")
@@ -80,9 +80,9 @@ def test_compare(run: Path, tmp_path: Path, rows: int, columns: int) -> None:
 
 
 def test_the_command_says_the_same(run: Path) -> None:
-    """`advisor compare` asks the same models and names what differs."""
+    """`advisor ask` asks the same models and names what differs."""
     done = subprocess.run(
-        [sys.executable, "-m", "advisor", "compare", str(run), "--prompt", "What?", "--tokens", "4"],
+        [sys.executable, "-m", "advisor", "ask", str(run), "--prompt", "What?", "--tokens", "4"],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
     assert "baseline (" in done.stdout and "1 pruned (" in done.stdout
