@@ -20,6 +20,8 @@ LEVEL = 0.95
 _SEED = 0
 _DERIVED = {"held_out_perplexity": "held_out_loss"}
 """Metrics that are the exponential of another one's mean."""
+_ABOUT_ZERO = ("_margin", "_reward")
+"""Endings of the names of metrics that may be negative."""
 
 
 def compare(before: Evaluation, after: Evaluation) -> tuple[Comparison, ...]:
@@ -30,7 +32,8 @@ def compare(before: Evaluation, after: Evaluation) -> tuple[Comparison, ...]:
 
 def _compare(before: Evaluation, after: Evaluation, was: Metric, now: Metric) -> Comparison:
     is_share = now.unit == "share" or (0 <= was.value <= 1 and 0 <= now.value <= 1 and "accuracy" in now.name)
-    is_relative = not is_share and was.value != 0
+    # A margin or a reward may lie on either side of zero, where a ratio says nothing.
+    is_relative = not is_share and was.value != 0 and not now.name.endswith(_ABOUT_ZERO)
     change: Callable[[float, float], float] = _ratio if is_relative else _difference
     pairs = _pairs(before, after, now.name)
     exact = change(was.value, now.value)

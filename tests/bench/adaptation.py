@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 MODEL = "builtin:smollm2-135m-instruct"
-EXAMPLES = 48
+EXAMPLES = 40
 """Held-out rows that are measured before and after."""
 SEQ_LEN = 256
 THREADS = int(os.environ.get("OMP_NUM_THREADS", "2"))
@@ -41,13 +41,13 @@ class Trained:
     """The role of the reward model that scores greedy answers to held-out prompts."""
 
 
-def supervised(method: str, rate: float, steps: int = 60, **changes: Any) -> Trained:
+def supervised(method: str, rate: float, steps: int = 24, **changes: Any) -> Trained:
     """An adapter or a whole model trained on instructions."""
     settings = {"method": method, "learning_rate": rate, "max_steps": steps, **changes}
     return Trained((("finetune", "adapter", settings),), "instructions", _SUPERVISED)
 
 
-def preferring(objective: str, kind: str, measures: tuple[str, ...], steps: int = 40, **changes: Any) -> Trained:
+def preferring(objective: str, kind: str, measures: tuple[str, ...], steps: int = 16, **changes: Any) -> Trained:
     """DPO, ORPO or KTO through LoRA."""
     settings = {"objective": objective, "learning_rate": 1e-4, "max_steps": steps, **changes}
     return Trained((("align", "adapter", settings),), kind, measures)
@@ -55,9 +55,9 @@ def preferring(objective: str, kind: str, measures: tuple[str, ...], steps: int 
 
 _POLICY = {"generations": 8, "micro_batch": 16, "learning_rate": 1e-4, "eval_steps": 1000}
 _RLHF = (
-    ("finetune", "adapter", {"learning_rate": 5e-4, "max_steps": 30}),
-    ("align.reward", "reward-model", {"learning_rate": 2e-4, "max_steps": 60}),
-    ("align.policy", "adapter", {**_POLICY, "objective": "rloo", "answer_tokens": 32, "max_steps": 20}),
+    ("finetune", "adapter", {"learning_rate": 5e-4, "max_steps": 16}),
+    ("align.reward", "reward-model", {"learning_rate": 2e-4, "max_steps": 24}),
+    ("align.policy", "adapter", {**_POLICY, "objective": "rloo", "answer_tokens": 24, "max_steps": 12}),
 )
 _FULL_RLHF = tuple(
     (executor, "model" if role == "adapter" else role, {**settings, "method": "full", "learning_rate": rate})
@@ -73,7 +73,7 @@ ROWS: dict[str, Trained] = {
     "prefix-tuning": supervised("prefix-tuning", 1e-3),
     "p-tuning-v2": supervised("p-tuning-v2", 1e-2),
     "full-sft": Trained(
-        (("finetune", "model", {"method": "full", "learning_rate": 2e-5, "max_steps": 60}),),
+        (("finetune", "model", {"method": "full", "learning_rate": 2e-5, "max_steps": 24}),),
         "instructions",
         _SUPERVISED,
     ),
@@ -81,7 +81,7 @@ ROWS: dict[str, Trained] = {
     "orpo": preferring("orpo", "preferences", ("preference_margin", "preference_accuracy", "whole_margin")),
     "kto": preferring("kto", "feedback", ("feedback_margin", "feedback_accuracy")),
     "grpo": Trained(
-        (("align.policy", "adapter", {**_POLICY, "objective": "grpo", "answer_tokens": 24, "max_steps": 30}),),
+        (("align.policy", "adapter", {**_POLICY, "objective": "grpo", "answer_tokens": 16, "max_steps": 16}),),
         "rewards",
         ("mean_reward",),
     ),
@@ -89,18 +89,18 @@ ROWS: dict[str, Trained] = {
     "full-rlhf": Trained(_FULL_RLHF, "preferences", ("learned_reward", "preference_margin"), reward_by="reward-model"),
     "rlaif": Trained(
         (
-            ("align.feedback", "data", {"prompts": 96, "answer_tokens": 40}),
-            ("align", "adapter", {"objective": "dpo", "learning_rate": 1e-4, "max_steps": 30}),
+            ("align.feedback", "data", {"prompts": 64, "answer_tokens": 32}),
+            ("align", "adapter", {"objective": "dpo", "learning_rate": 1e-4, "max_steps": 12}),
         ),
         "instructions",
         ("preference_margin", "preference_accuracy"),
         measured_on="data",
     ),
     "safety-sft": Trained(
-        (("align.safety", "adapter", {"learning_rate": 5e-4, "max_steps": 40}),),
+        (("align.safety", "adapter", {"learning_rate": 5e-4, "max_steps": 24}),),
         "instructions",
         ("refusal_rate", "over_refusal", "held_out_loss"),
-        {"safety": 32},
+        {"safety": 24},
     ),
 }
 
@@ -223,24 +223,24 @@ def _kept(name: str) -> Path:
 def _print(rows: Sequence[dict[str, Any]]) -> None:
     print(f"{MODEL}, data builtin:stdlib, {EXAMPLES} held-out rows, intervals by paired bootstrap.")
     print()
-    print("| technique | measure | before | after | change | 95 % interval | share kept | seconds |")
-    print("| --- | --- | ---: | ---: | ---: | --- | ---: | ---: |")
+    print("| technique | measure | before | after | change | 95 % interval | share kept |")
+    print("| --- | --- | ---: | ---: | ---: | --- | ---: |")
     for row in rows:
         share = "-" if row["share"] is None else f"{row['share']:.3%}"
         for number, found in enumerate(row["measures"]):
             change = found["difference"]
             show = (lambda v: f"{v:+.1%}") if found["is_relative"] else (lambda v: f"{v:+.3f}")
             interval = f"{show(change['low'])} to {show(change['high'])}"
-            title, cost = (row["name"], f"{row['seconds']:.0f}") if number == 0 else ("", "")
+            title = row["name"] if number == 0 else ""
             print(f"| {title} | {found['metric'].replace('_', ' ')} | {found['before']:.4g} | {found['after']:.4g} | "
-                  f"{show(change['expected'])} | {interval} | {share if number == 0 else ''} | {cost} |")  # fmt: skip
+                  f"{show(change['expected'])} | {interval} | {share if number == 0 else ''} |")  # fmt: skip
 
 
 def run(names: Sequence[str] = ()) -> None:
     """Print the table of the techniques named; of all without a name."""
     with tempfile.TemporaryDirectory() as place:
         os.environ.setdefault("ADAPTATION_KEEP", place)
-        chosen = list(names) or list(ROWS)
+        chosen = list(names) or os.environ.get("ADAPTATION_ROWS", "").split() or list(ROWS)
         for name in chosen:
             if not _kept(name).is_file():
                 process = multiprocessing.get_context("spawn").Process(target=_in_process, args=(name,))
@@ -248,6 +248,9 @@ def run(names: Sequence[str] = ()) -> None:
                 process.join()
         rows = [json.loads(_kept(name).read_text()) for name in chosen if _kept(name).is_file()]
         _print(rows)
+        others = [name for name in ROWS if name not in chosen]
+        if others and not names:
+            print(f"\nNot measured here: {', '.join(others)}.")
         missing = [name for name in chosen if not _kept(name).is_file()]
         if missing:
             print(f"\nNot measured, since they failed: {', '.join(missing)}.")

@@ -99,3 +99,18 @@ def test_same_in_same_out() -> None:
     rng = random.Random(3)
     first, second = ([rng.random() for _ in range(40)] for _ in range(2))
     assert compare(evaluation(first), evaluation(second)) == compare(evaluation(first), evaluation(second))
+
+
+def test_what_may_be_negative_changes_in_its_own_unit() -> None:
+    """A margin's change is a difference: a ratio of numbers around zero says nothing."""
+    before, after = (
+        Evaluation(
+            metrics=(Metric(name="preference_margin", value=sum(values) / 2, unit="nats/token"),),
+            per_example={"preference_margin": values},
+        )
+        for values in ((-0.2, 0.0), (0.3, 0.5))
+    )
+    found = compare(before, after)[0]
+    assert not found.is_relative
+    assert found.difference is not None
+    assert found.difference.expected == pytest.approx(0.5)
