@@ -7,7 +7,7 @@ answer cites is one that holds the answer (groundedness). The questions are the 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import zip_longest
 
 from advisor.domain.errors import AdvisorError
@@ -23,6 +23,7 @@ from executors.retrieve import IndexFinder, Passage, attributed
 
 BARE = "Answer the question in a few words. Write names and signatures in full."
 RECALL_AT = 5
+REWRITE_TOKENS = 48
 SAMPLES = 3
 
 
@@ -36,7 +37,10 @@ def ask_questions(config: Config, loaded: Loaded, asker: Asker, found: Evaluatio
     finder = asker.finder if isinstance(asker.finder, IndexFinder) else None
     if finder is not None:
         finder.search_for(
-            asked, max(RECALL_AT, finder.k), lambda done: say.progress(done, total, "examples", "searching")
+            asked,
+            max(RECALL_AT, finder.k),
+            lambda done: say.progress(done, total, "examples", "searching"),
+            _writing(loaded),
         )
     elif asker.is_plain:
         asker = Asker(PromptFile(system=BARE))
@@ -58,6 +62,11 @@ def ask_questions(config: Config, loaded: Loaded, asker: Asker, found: Evaluatio
             "samples": tuple(samples[:SAMPLES]),
         }
     )
+
+
+def _writing(loaded: Loaded) -> Callable[[list[str]], list[str]]:
+    """Has the model write what questions are searched with."""
+    return lambda prompts: [each.answer for each in Writer(loaded, Asker()).answer(prompts, REWRITE_TOKENS)]
 
 
 def judged(

@@ -12,6 +12,7 @@ from executors.documents.questions import Question
 from executors.retrieve.index import Index
 from executors.retrieve.passage import Passage, numbered
 from executors.retrieve.prompt import turn_of
+from executors.retrieve.rewrite import Write, rewritten
 
 FILE = "worked.json"
 EXAMPLES = 2
@@ -30,10 +31,21 @@ class IndexFinder:
         self.found: dict[str, list[Passage]] = {}
         self.worked: tuple[Message, ...] = read_worked(index.folder)
 
-    def search_for(self, questions: Sequence[str], k: int, after: Callable[[int], None] = lambda done: None) -> None:
-        """Find `k` passages for each question now; `turn` shows the first of them. `after`: how many are done."""
-        for number, question in enumerate(questions, start=1):
-            self.found[question] = self.index.search(question, k=k)
+    def search_for(
+        self,
+        questions: Sequence[str],
+        k: int,
+        after: Callable[[int], None] = lambda done: None,
+        write: Write | None = None,
+    ) -> None:
+        """Find `k` passages for each question now; `turn` shows the first of them. `after`: how many are done.
+
+        `write`: has the model write, for an index that rewrites questions.
+        """
+        kind = self.index.about.search.rewrite if write is not None else "none"
+        others = rewritten(kind, questions, write or list)
+        for number, (question, also) in enumerate(zip(questions, others, strict=True), start=1):
+            self.found[question] = self.index.search(question, k=k, also=also)
             after(number)
 
     def turn(self, question: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -45,10 +46,19 @@ class Index:
             )
         return load_embedder(path)
 
-    def search(self, question: str, k: int | None = None, settings: Search | None = None) -> list[Passage]:
-        """The best `k` passages for a question (as many as the index was made for), best first."""
+    def search(
+        self, question: str, k: int | None = None, settings: Search | None = None, also: Sequence[str] = ()
+    ) -> list[Passage]:
+        """The best `k` passages for a question (as many as the index was made for), best first.
+
+        `also`: other wordings that are searched too; the question itself weighs as much as all of them together.
+        """
         settings = settings or self.about.search
-        ranked = self.candidates(question, settings)[: k or settings.k]
+        found = self.candidates(question, settings)
+        if also:
+            lists = [found, *(self.candidates(each, settings) for each in also)]
+            found = fuse(lists, [1.0, *[1.0 / len(also)] * len(also)])
+        ranked = found[: k or settings.k]
         return numbered(self.store.get([row for row, _ in ranked]), [score for _, score in ranked])
 
     def candidates(self, question: str, settings: Search) -> list[tuple[int, float]]:

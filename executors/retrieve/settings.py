@@ -8,6 +8,7 @@ from pydantic import Field
 
 from advisor.domain.base import Frozen, Lenient
 from executors.retrieve.chunks import Chunking
+from executors.retrieve.rewrite import Rewrite
 
 FILE = "index.json"
 CHUNKS = "chunks.sqlite"
@@ -27,6 +28,8 @@ class Search(Frozen):
     """Passages that each search brings, before they are merged, sorted again and cut to `k`."""
     rerank: Literal["none", "late-interaction"] = "none"
     """`late-interaction`: the first of them are read again, token by token."""
+    rewrite: Rewrite = "none"
+    """What the model writes of a question before it is searched; searched as it is where no model is at hand."""
     half_life_days: float | None = Field(default=None, gt=0)
     """Days in which the part of a score that fades with age halves; None: dates do not count."""
 
