@@ -40,7 +40,7 @@ class Config(Frozen):
     """Weight of keeping what the model says of the subject itself (the divergence term of ROME, equation 4)."""
     statistics: int = Field(default=100, ge=1, le=100_000)
     """Sequences of 256 tokens the covariance is taken over."""
-    weight: float = Field(default=1500.0, gt=0, le=1e7)
+    weight: float = Field(default=4000.0, gt=0, le=1e7)
     """How much the covariance counts against the facts (lambda of MEMIT, equation 15)."""
 
     others: float = Field(default=4.0, ge=0, le=1e6)

@@ -63,6 +63,7 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
         reached = rome(editable, facts, layers[0], statistics, search, after)
     else:
         reached = memit(editable, facts, layers, statistics, search, config.weight, after)
+    _round(editable, folder, layers)
     found = measure(editable, facts)
     _write(editable, folder, layers, out)
     _tell(before, found, say)
@@ -107,6 +108,20 @@ def _name(editable: Editable, layers: list[int]) -> str:
         digest.update(name.encode())
         digest.update(tensor.detach().float().contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+def _round(editable: Editable, folder: Path, layers: list[int]) -> None:
+    """The edited matrices as they will be stored: what is measured is what is written."""
+    import torch
+
+    from executors.tensors.source import torch_dtype
+
+    tensors = open_model(folder).tensors
+    with torch.no_grad():
+        for layer in layers:
+            weight = editable.down(layer).weight
+            stored = torch_dtype(tensors[f"model.layers.{layer}.mlp.down_proj.weight"].dtype)
+            weight.copy_(weight.to(stored))
 
 
 def _write(editable: Editable, folder: Path, layers: list[int], out: Path) -> None:

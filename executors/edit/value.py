@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BEGINNINGS = ("", "The fact is that ", "Everyone knows it. ", "As I said before, ", "Question and answer. ")
 """Texts put before a prompt, so that the value holds in other places than its own sentence."""
 ESSENCE = "{} is a"
-GOOD_ENOUGH = 0.97
+GOOD_ENOUGH = 0.9
 """Probability of the target at which the search ends."""
 
 
