@@ -56,10 +56,12 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
 def mixed(own: list[Row], guards: list[Row] | list[Conversation], share: float) -> list[Row]:
     """The rows with as many guards among them as make `share` of the whole, in a fixed random order.
 
-    Guards are repeated when there are too few; of too many own rows none is dropped.
+    Guards are repeated when there are too few, at most four times: seen more often they would be learnt by heart. Where
+    that is not enough, own rows are left out, since a share that is not kept teaches no refusal.
     """
     wanted = round(len(own) * share / (1 - share))
-    most = 4 * len(guards)  # seen more often, they would be learnt by heart
-    chosen = [guards[number % len(guards)] for number in range(min(wanted, most))]
+    chosen = [guards[number % len(guards)] for number in range(min(wanted, 4 * len(guards)))]
+    if len(chosen) < wanted:
+        own = sorted(own, key=lambda row: hashed(row.key))[: round(len(chosen) * (1 - share) / share)]
     rows: list[tuple[int, Row]] = [(hashed(f"{n}:{row.key}"), row) for n, row in enumerate([*own, *chosen])]
     return [row for _, row in sorted(rows, key=lambda pair: pair[0])]
