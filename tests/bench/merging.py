@@ -1,8 +1,8 @@
 """Merging three 135M models: linear, SLERP, TIES and DARE, against mergekit, which is told the same in its own file.
 
 Whole processes, started from nothing, bf16, mergekit with `-j 1` as its recipe has it; medians of three, both sides in
-one run. `work` is what is left once a process has imported what it needs. Needs mergekit in an environment of its own:
-`python -m venv $MERGEKIT; $MERGEKIT/bin/pip install torch==2.13.0 mergekit==0.1.5`.
+one run. `work` is what is left once a process has imported what it needs. mergekit has an environment of its own, see
+`tests.bench.peers`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.bench import peers
+
 RUNS = 3
-PEER = Path(os.environ.get("MERGEKIT", "/work/envs/mergekit")) / "bin" / "python"
 CASES: dict[str, dict[str, Any]] = {
     "linear": {"models": (0, 1, 2), "weights": (0.4, 0.3, 0.3)},
     "slerp": {"models": (0, 1), "base": 0, "at": 0.5},
@@ -127,7 +128,7 @@ def _peer(
     file = out.with_suffix(".yml")
     file.write_text(json.dumps(_file(name, {**case, **changes}, models)))
     words = ["--copy-tokenizer", "--no-write-model-card", "--quiet", "-j", "1", "--random-seed", "0"]
-    return [str(PEER), "-c", _PEER_PROGRAM, str(file), str(out), *words], {}, out
+    return [str(peers.mergekit()), "-c", _PEER_PROGRAM, str(file), str(out), *words], {}, out
 
 
 def _file(name: str, case: dict[str, Any], models: list[Path]) -> dict[str, Any]:
@@ -244,7 +245,8 @@ def compare(ours: Path, peer: Path, models: list[Path], base: Path, density: flo
 
 def _peer_version() -> str:
     asked = "from importlib.metadata import version as v; print('mergekit', v('mergekit'), 'torch', v('torch'))"
-    return subprocess.run([str(PEER), "-c", asked], check=True, capture_output=True, text=True).stdout.strip()
+    command = [str(peers.mergekit()), "-c", asked]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 if __name__ == "__main__":

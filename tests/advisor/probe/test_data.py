@@ -317,8 +317,8 @@ def test_the_built_in_data_is_known_in_each_of_its_kinds() -> None:
     for kind in BUILTIN_ROWS:
         found = probe_data("builtin:stdlib", kind=kind)
         assert (found.kind, found.is_estimated) == (kind, True)
-    with pytest.raises(AdvisorError, match="no data of kind rewards"):
-        probe_data("builtin:stdlib", kind=DataKind.REWARDS)
+    with pytest.raises(AdvisorError, match="no data of kind facts"):
+        probe_data("builtin:stdlib", kind=DataKind.FACTS)
 
 
 def test_the_built_in_figures_are_near_those_of_this_python() -> None:

@@ -29,13 +29,13 @@ class Recording:
         self.codes: list[str] = []
         self.stop_at, self.step = stop_at, 0.0
 
-    def progress(self, done: float, *_: Any, **__: Any) -> None:
-        self.step = done
+    def progress(self, *_: Any, **__: Any) -> None:
+        """Progress is told by the clock; measurements come at their steps, and so decide when to stop."""
 
     def metric(self, name: str, value: float, unit: str = "", at: float | None = None) -> None:
         self.metrics[name] = value
         if name == "held_out_loss" and at is not None:
-            self.losses[at] = value
+            self.losses[at], self.step = value, at
 
     def diagnostic(self, severity: Any, code: str, *_: Any, **__: Any) -> None:
         self.codes.append(code)
