@@ -18,7 +18,7 @@ from pathlib import Path
 from advisor.domain.errors import AdvisorError, ExitCode
 from advisor.domain.event import EVENT_VERSION
 from advisor.domain.plan import Plan
-from advisor.domain.run import Run
+from advisor.domain.run_record import Run
 from executors.artifact import sweep
 from executors.process.chain import Chain, End
 from executors.process.decisions import read_decisions

@@ -1,4 +1,4 @@
-"""`Run`, `RunState`, `Evaluation`: one execution, where it stands, what was measured.
+"""`RunState`, `Evaluation`: where an execution stands, and what was measured.
 
 `RunState` is a fold over events: a front end needs nothing else to draw a run.
 """
@@ -277,28 +277,3 @@ def _thinned(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, floa
 
 def _larger(first: float | None, second: float | None) -> float | None:
     return max((v for v in (first, second) if v is not None), default=None)
-
-
-class SourceRecord(Lenient):
-    """A file or folder outside the run that it reads: the model, a data set."""
-
-    path: str
-    sha256: str = ""
-    stat: str = ""
-    """Hash of names, sizes and times: while it is the same, the contents are not read again."""
-
-
-class Run(Lenient):
-    """`run.json`: what a run was started with, so that a later resume can say what changed since."""
-
-    schema_: Literal[1] = Field(default=1, alias="schema")
-    name: str = ""
-    created: float = 0.0
-    plan: dict[str, Any] = Field(default_factory=dict)
-    answers_sha256: str = ""
-    code_sha256: str = ""
-    """Of the executors' source files."""
-    threads: int | None = None
-    versions: dict[str, str] = Field(default_factory=dict)
-    sources: tuple[SourceRecord, ...] = ()
-    machine: dict[str, Any] = Field(default_factory=dict)

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from advisor.domain.errors import Diagnostic
 from advisor.domain.plan import Plan, Step
-from advisor.domain.run import Evaluation, Run, RunState, StepState
+from advisor.domain.run import Evaluation, RunState, StepState
+from advisor.domain.run_record import Run
 from advisor.domain.run_report import Prediction, RunReport, StepReport
 from advisor.domain.words import ArtifactKind
 from advisor.runs.compare import compare

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.domain.plan import BASE, Plan, Step
-from advisor.domain.run import Run
+from advisor.domain.run_record import Run
 from advisor.domain.words import BESIDE, MEASURED, ArtifactKind
 from executors.artifact import Parent, read_manifest
 from executors.process.produce import EVALUATION

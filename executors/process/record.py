@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from advisor.domain.errors import AdvisorError, ExitCode
 from advisor.domain.plan import Plan
-from advisor.domain.run import Run, SourceRecord
+from advisor.domain.run_record import Run, SourceRecord
 from executors.artifact import sha256_of, write_durably
 from executors.process.environment import usable_cores
 

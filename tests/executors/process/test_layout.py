@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from advisor.domain.plan import Plan
-from advisor.domain.run import Run
+from advisor.domain.run_record import Run
 from executors.process.layout import Layout
 
 STEPS = [

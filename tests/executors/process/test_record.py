@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from advisor.domain.run import Run
+from advisor.domain.run_record import Run
 from executors.process.record import changes, make_record, read_record, write_record
 from tests.toy_runs import TOYS, make_plan
 
