@@ -36,11 +36,7 @@ def run(args: argparse.Namespace) -> int:
 
     contest = _contest(advise_file(args.answers), args)
     if args.dry_run:
-        for arm in contest.arms:
-            note(
-                f"{arm.name}: {' -> '.join(arm.techniques)}"
-                + (f" (not possible: {arm.why_not})" if arm.why_not else "")
-            )
+        _show(contest, args.json)
         return 0
     try:
         report = run_contest(contest, note)
@@ -51,6 +47,18 @@ def run(args: argparse.Namespace) -> int:
     note(f"report: {contest.folder / 'compare.md'}")
     ran = [arm for arm in report.arms if arm.techniques and arm.accuracy is not None]
     return 0 if ran else 1
+
+
+def _show(contest: Contest, as_json: bool) -> None:
+    from advisor.cli.output import write, write_json
+
+    if as_json:
+        arms = [{"name": a.name, "techniques": list(a.techniques), "why_not": a.why_not or ""} for a in contest.arms]
+        write_json({"schema": 1, "arms": arms})
+        return
+    for arm in contest.arms:
+        why_not = f" (not possible: {arm.why_not})" if arm.why_not else ""
+        write(f"{arm.name}: {' -> '.join(arm.techniques)}{why_not}\n")
 
 
 def _contest(advice: Advice, args: argparse.Namespace) -> Contest:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 SUMMARY = "clean, mix, convert, extend or translate a data set; the result is a new folder that training reads"
+SHAPES = ("messages", "alpaca", "sharegpt", "prompt-completion")
 BUILTIN_MODEL = "builtin:smollm2-135m-instruct"
 
 
@@ -55,6 +56,7 @@ def _config(args: argparse.Namespace) -> dict[str, Any]:
 
     from advisor.domain.errors import AdvisorError
 
+    _refuse_unread(args)
     config: dict[str, Any] = {"data": {**_spec(args.data, args.kind), "bad_rows": args.bad_rows}}
     for text in args.set:
         key, sign, value = text.partition("=")
@@ -68,6 +70,20 @@ def _config(args: argparse.Namespace) -> dict[str, Any]:
     if args.to is not None:
         config["shape" if args.what == "format" else "language"] = args.to
     return config
+
+
+def _refuse_unread(args: argparse.Namespace) -> None:
+    """An option that the preparation would not read is an error, and so is one that it cannot do without."""
+    from advisor.domain.errors import AdvisorError
+
+    if args.general is not None and args.what != "mix":
+        raise AdvisorError(f"{args.what} does not read --general", hint="mix does")
+    if args.to is not None and args.what not in ("format", "translate"):
+        raise AdvisorError(f"{args.what} does not read --to", hint="format and translate do")
+    if args.what == "format" and args.to is not None and args.to not in SHAPES:
+        raise AdvisorError(f"--to {args.to!r} is no shape", hint=f"known are {', '.join(SHAPES)}")
+    if args.what == "translate" and args.to is None and not any(text.startswith("language=") for text in args.set):
+        raise AdvisorError("translate needs to know the language", hint="--to LANGUAGE, e.g. --to de")
 
 
 def _spec(path: str, kind: str | None) -> dict[str, Any]:

@@ -21,8 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from advisor.cli.gates import with_gates
     from advisor.cli.output import note, write
-    from advisor.cli.top import overrides_of
-    from advisor.domain.errors import ExitCode
+    from advisor.cli.top import nothing_feasible, overrides_of
     from advisor.files import dump_yaml
     from advisor.files.mergekit import is_mergekit, read_mergekit
     from advisor.runs.advise import advise_file, plan_of
@@ -32,8 +31,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         advice = advise_file(args.answers, overrides_of(args), args.profile)
         if not advice.recommendation.feasible:
-            note("nothing is feasible on this hardware: advisor --non-interactive ANSWERS says why")
-            return int(ExitCode.NOTHING_FEASIBLE)
+            raise nothing_feasible(advice.recommendation, args.answers)
         plan = plan_of(advice)
     plan = with_gates(plan, args)
     write(dump_yaml(plan), args.output)

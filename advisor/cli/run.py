@@ -78,16 +78,12 @@ def _plan_of(path: str) -> tuple[Plan, Advice | None]:
 
     if is_mergekit(path):
         return read_mergekit(path), None
-    from advisor.domain.errors import AdvisorError, ExitCode
+    from advisor.cli.top import nothing_feasible
     from advisor.runs.advise import advise_file, plan_of
 
     advice = advise_file(path)
     if not advice.recommendation.feasible:
-        raise AdvisorError(
-            "nothing is feasible on this hardware",
-            hint=f"advisor --non-interactive {path} says why, and what would make it so",
-            code=ExitCode.NOTHING_FEASIBLE,
-        )
+        raise nothing_feasible(advice.recommendation, path)
     return plan_of(advice), advice
 
 

@@ -8,10 +8,12 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from advisor.domain.errors import AdvisorError
     from advisor.domain.knowledge import Knowledge
     from advisor.domain.recommendation import Recommendation
     from advisor.runs.advise import Advice, Overrides
 
+SHOWN_REASONS = 3
 SUMMARY = "which techniques, in which order, for your model, data and hardware"
 
 
@@ -90,7 +92,7 @@ def _non_interactive(args: argparse.Namespace) -> int:
     recommendation = advice.recommendation.model_copy(update={"next_command": _next_command(advice, name)})
     write(_rendered(recommendation, args.format, advice.knowledge), args.output)
     if not recommendation.feasible:
-        note("nothing is feasible on this hardware; the report says what would make it so")
+        note(nothing_feasible(recommendation, name).message())
         return int(ExitCode.NOTHING_FEASIBLE)
     if not args.execute:
         return 0
@@ -112,9 +114,29 @@ def _rendered(recommendation: Recommendation, form: str, knowledge: Knowledge) -
 def _next_command(advice: Advice, name: str) -> str:
     if not advice.recommendation.feasible:
         return ""
-    if any(entry.executable for entry in advice.recommendation.stack):
-        return f"advisor --non-interactive {name} --execute"
-    return f"advisor plan {name}"
+    from advisor.domain.errors import AdvisorError
+    from advisor.runs.advise import plan_of
+
+    try:
+        plan_of(advice)
+    except AdvisorError:
+        return f"advisor plan {name}"  # which says what is missing
+    return f"advisor --non-interactive {name} --execute"
+
+
+def nothing_feasible(recommendation: Recommendation, name: str) -> AdvisorError:
+    """What to say when no stack is possible: the first reasons, and where the rest stands."""
+    from advisor.domain.errors import AdvisorError, ExitCode
+
+    reasons = [f"{r.technique}: {r.because}" for r in recommendation.rejected[:SHOWN_REASONS]]
+    more = len(recommendation.rejected) - len(reasons)
+    hint = f"advisor --non-interactive {name} shows every reason"
+    return AdvisorError(
+        "nothing is feasible in this situation",
+        why="\n       ".join([*reasons, *([f"and {more} more"] if more else [])]),
+        hint=hint + (", and what would make it feasible" if recommendation.flips else ""),
+        code=ExitCode.NOTHING_FEASIBLE,
+    )
 
 
 def _execute(advice: Advice, run_dir: str | None, *, quiet_stdout: bool) -> int:

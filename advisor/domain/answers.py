@@ -97,8 +97,8 @@ class HardwareAnswer(Frozen):
     """What to reckon with instead of this machine. `gpus` may also be typed: `RTX 4090:24:2, A100:80`, or `none`."""
 
     gpus: tuple[GpuAnswer, ...] | None = None
-    ram_gib: float | None = Field(default=None, gt=0)
-    disk_gib: float | None = Field(default=None, gt=0)
+    ram_gib: float | None = Field(default=None, gt=0, le=10_000_000)
+    disk_gib: float | None = Field(default=None, gt=0, le=10_000_000)
 
     @field_validator("gpus", mode="before")
     @classmethod

@@ -15,6 +15,7 @@ SMALL_GPU_GIB = 24.0
 """The GPU imagined where there is none: the largest common consumer card."""
 FEW_EXAMPLES = 50
 """Where prompting ends and training begins (see the rules)."""
+KINDS_TO_TRY = ("preferences", "feedback", "rewards", "tool-calls", "documents", "text", "instructions", "facts")
 UNMEASURED: dict[str, Any] = {
     **dict.fromkeys(
         ("measured_tflops", "measured_tflops_fp32", "measured_bandwidth", "measured_disk_mbs", "calibration", "machine")
@@ -66,8 +67,10 @@ def changes(facts: Facts, is_feasible: bool) -> Iterator[Change]:
     if facts.goal == "expand-knowledge" or facts.data_kind == "preferences":
         other = "base" if facts.model_kind == "instruct" else "instruct"
         yield _change(facts, "model.kind", facts.model_kind, other, model_kind=other)
-    if not is_feasible and facts.model_params_b is not None:
-        yield from _smaller_model(facts)
+    if not is_feasible:
+        yield from _asked_for(facts)
+        if facts.model_params_b is not None:
+            yield from _smaller_model(facts)
     for technique_id in facts.avoid:
         rest = tuple(word for word in facts.avoid if word != technique_id)
         yield _change(facts, "avoid", list(facts.avoid), list(rest), avoid=rest)
@@ -82,9 +85,10 @@ def _memory(facts: Facts, is_feasible: bool) -> Iterator[Change]:
         gib = SMALL_GPU_GIB
         update = {"has_gpu": True, "gpu_name": "GPU", "gpu_gib": gib, "gpu_total_gib": gib, "gpu_count": 1}
         yield _change(facts, "hardware.gpus", [], [f"GPU, {gib:g} GiB"], **update, **UNMEASURED)
-        for factor in () if is_feasible else (2, 4):
+        for factor in () if is_feasible else (2, 4, 8, 16, 32, 64):
             ram = (facts.ram_gib or 0.0) * factor
-            yield _change(facts, "hardware.ram_gib", facts.ram_gib, ram, ram_gib=ram)
+            served = {"serve_gib": ram} if facts.serve_gib == facts.ram_gib else {}
+            yield _change(facts, "hardware.ram_gib", facts.ram_gib, ram, ram_gib=ram, **served)
         return
     gib = facts.gpu_gib or 0.0
     for scale in (2.0, 0.5) if is_feasible else (2.0, 4.0, 8.0):
@@ -126,6 +130,21 @@ def _data(facts: Facts, is_feasible: bool) -> Iterator[Change]:
     if facts.data_tokens is not None and examples is None:
         more = facts.data_tokens * 20
         yield _change(facts, "data.tokens", facts.data_tokens, more, data_tokens=more)
+
+
+def _asked_for(facts: Facts) -> Iterator[Change]:
+    """What techniques ask for that nobody said: data of another kind, a teacher, variants to merge."""
+    for kind in KINDS_TO_TRY:
+        if kind != facts.data_kind:
+            examples = facts.data_examples or 1000
+            yield _change(facts, "data.kind", facts.data_kind, kind, data_kind=kind, data_examples=examples)
+    if not facts.has_teacher:
+        size = (facts.model_params_b or 1.0) * 4
+        yield _change(facts, "teacher.params_b", None, size, has_teacher=True, teacher_params_b=size)
+    if facts.model_count < 2:
+        yield _change(facts, "model.count", facts.model_count, 3, model_count=3, model_same_base=True)
+    if facts.compute != "api":
+        yield _change(facts, "compute", facts.compute, "api", compute="api")
 
 
 def _serving(facts: Facts) -> Iterator[Change]:

@@ -96,7 +96,8 @@ def assemble(situation: Situation, members: Sequence[Member], choice: Choice) ->
             out = tuple(r for r in rejected if r.technique not in inside)
             return Assembled(tuple(by_part[part] for part in ordered.parts), out, True)
         victim = _victim(kept, ordered, choice)
-        why = f"cannot be combined with {', '.join(t for t in ordered.core if t != victim.technique)}: {ordered.why}"
+        others = ", ".join(t for t in ordered.core if t != victim.technique)
+        why = f"cannot be combined with {others}: {ordered.why}" if others else ordered.why
         rejected.append(Rejection(technique=victim.technique, because=why))
         kept.remove(victim)
         if not kept:

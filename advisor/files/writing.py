@@ -1,4 +1,4 @@
-"""Write a file whole or not at all."""
+"""Write a file whole or not at all; into what a link leads to, and straight into a device or a pipe."""
 
 from __future__ import annotations
 
@@ -11,8 +11,15 @@ from advisor.domain.errors import AdvisorError, ExitCode
 
 def write_whole(text: str, path: str) -> None:
     """`text` into `path`, through a temporary file beside it. Raises AdvisorError (exit 6) when it cannot."""
+    if not path:
+        raise AdvisorError("the name of the file to write is empty", hint="name a file, or - for standard output")
     target = Path(path)
     try:
+        target = target.resolve()
+        if target.exists() and not (target.is_file() or target.is_dir()):
+            # A device or a pipe is written to; replacing it would take it away from everybody else.
+            target.write_text(text, encoding="utf-8")
+            return
         descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -30,6 +30,16 @@ def prepare_data(what: str, config: dict[str, Any], model: str, output: Path, he
     """
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise AdvisorError(f"{output} is there already", hint="name a new folder")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=output.parent).close()
+    except OSError as error:
+        raise AdvisorError(
+            f"{output} cannot be written",
+            why=error.strerror or str(error),
+            hint="choose another place",
+            code=ExitCode.DISK,
+        ) from None
     with tempfile.TemporaryDirectory(prefix="advisor-data-") as place:
         request = {
             "technique": what,
