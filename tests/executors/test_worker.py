@@ -205,7 +205,8 @@ def test_worker_dies_with_its_supervisor(tmp_path: Path) -> None:
     supervisor.kill()
     supervisor.wait()
     wait_for(lambda: processes_of(run) == [], seconds=5)
-    assert holder(run) is None
+    # A process that ends gives up its memory, and so its name in the list, a moment before its files.
+    wait_for(lambda: holder(run) is None, seconds=5)
 
 
 def test_damaged_input_is_refused_by_name(tmp_path: Path) -> None:
