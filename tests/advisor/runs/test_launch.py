@@ -97,7 +97,7 @@ def test_supervisor_refusal_reaches_the_starter(tmp_path: Path) -> None:
         resume(run, package=TOYS)
     assert refused.value.code is ExitCode.REFUSED
     assert "seed: 0 -> 1" in refused.value.why
-    assert holder(run) is None
+    wait_for(lambda: holder(run) is None)
     resume(run, force=True, package=TOYS)
     assert finish(run) == "done"
 
