@@ -70,9 +70,7 @@ def train_sequences(
     `write`: writes another result than the adapter or the model, of the trained model.
     """
     root = setup.scratch_root(inputs)
-    if pruned_tensors(find_folder(inputs.path("model"))):
-        say.diagnostic(Severity.INFO, "masked-training", "the model is pruned: it is trained under its mask",
-                       "an ordinary update would fill the zeros again")  # fmt: skip
+    _tell_of_mask(inputs, say)
     threads = keep_threads(root, inputs.threads)
     steps = count_steps(len(sequences), config.batch, config.epochs, config.max_steps)
     order = order_rows([len(s.ids) for s in sequences], config.batch, steps, inputs.seed)
@@ -109,10 +107,13 @@ def train_sequences(
     setup.report_share(trainer.model, config, say)
     setup.report_savings(trainer, say)
     say.progress(steps, steps, "steps", "writing")
-    if write is not None:
-        write(trainer.model)
-    else:
-        setup.write_result(trainer, config, inputs, out)
+    write(trainer.model) if write is not None else setup.write_result(trainer, config, inputs, out)
+
+
+def _tell_of_mask(inputs: Inputs, say: Say) -> None:
+    if pruned_tensors(find_folder(inputs.path("model"))):
+        say.diagnostic(Severity.INFO, "masked-training", "the model is pruned: it is trained under its mask",
+                       "an ordinary update would fill the zeros again")  # fmt: skip
 
 
 def encode_data(config: Config, inputs: Inputs, say: Say) -> tuple[list[Encoded], list[Encoded]]:
