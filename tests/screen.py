@@ -48,6 +48,13 @@ class Grid:
         self.row = self.column = 0
         self._rest = ""
 
+    def resize(self, rows: int, columns: int) -> None:
+        """Another size; what fits keeps standing, as in a real terminal: a program need not draw it again."""
+        kept = [line[:columns] + [" "] * (columns - len(line)) for line in self.cells[:rows]]
+        self.cells = kept + [[" "] * columns for _ in range(rows - len(kept))]
+        self.rows, self.columns = rows, columns
+        self.row, self.column = min(self.row, rows - 1), min(self.column, columns)
+
     def feed(self, text: str) -> None:
         """Apply what a program wrote; a sequence cut at the end waits for the rest."""
         text, position = self._rest + text, 0
@@ -181,6 +188,20 @@ class Terminal:
     def press_now(self, text: str) -> None:
         """Type without waiting for what it does."""
         os.write(self._master, text.encode())
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Another size of the window; the kernel tells the program with SIGWINCH."""
+        self.read(0.3)  # a frame still on its way was drawn for the old size
+        self.grid.resize(rows, columns)
+        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def wait_for_last_line(self, text: str, seconds: float = 20.0) -> None:
+        """Wait until the lowest line holds `text`: the program has taken the window's size."""
+        deadline = time.monotonic() + seconds
+        while text not in (last := self.grid.text().split("\n")[-1]):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{text!r} is not on the last line {last!r}; the screen:\n{self.grid.text()}")
+            self.read()
 
     def send_signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

@@ -13,6 +13,8 @@ import pytest
 
 from tests.toy_runs import make_plan, make_run, of_type, processes_of, read_events, start, state_of, supervise, wait_for
 
+pytestmark = pytest.mark.process
+
 ROUNDS = 12
 PLAN = make_plan({"steps": 25, "seconds": 0.02}, {"steps": 10, "seconds": 0.02, "loss": 0.5})
 

@@ -15,6 +15,8 @@ import pytest
 from advisor.domain.plan import Plan
 from tests.toy_runs import make_run, of_type, read_events, wait_for
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -26,6 +26,8 @@ from tests.toy_runs import (
     worker_pid,
 )
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> str:

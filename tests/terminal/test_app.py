@@ -165,16 +165,11 @@ def test_a_signal_leaves_the_terminal_restored_and_the_run_alive(
 
 def test_a_resize_in_the_middle_keeps_everything(terminal: Terminal) -> None:
     """Larger, and smaller than the app likes: it draws again and nothing is lost."""
-    import fcntl
-    import struct
-    import termios
-
     terminal.press("n")
     terminal.wait_for("What do you want from the model")
     for rows, columns in ((60, 200), (24, 80)):
-        fcntl.ioctl(terminal._slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        terminal.grid.__init__(rows, columns)  # type: ignore[misc]
-        terminal.send_signal(signal.SIGWINCH)
+        terminal.resize(rows, columns)
+        terminal.wait_for_last_line("Back")
         terminal.wait_for("What do you want from the model")
     terminal.press("escape")
     terminal.wait_for("This machine")

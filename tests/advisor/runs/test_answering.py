@@ -16,6 +16,8 @@ from advisor.domain.plan import ArtifactRef
 from advisor.domain.words import ArtifactKind
 from advisor.runs.answering import Answerer
 
+pytestmark = pytest.mark.process
+
 QUESTION = (Turn(content="What does the function return?"),)
 
 

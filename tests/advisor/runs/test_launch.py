@@ -23,6 +23,8 @@ from advisor.runs.state import load_state
 from advisor.runs.stop import stop
 from tests.toy_runs import TOYS, make_plan, processes_of, read_events, state_of, wait_for, worker_pid
 
+pytestmark = pytest.mark.process
+
 
 def begin(plan: Plan, folder: Path | None = None) -> Path:
     return launch(prepare(plan, folder or runs_root(), package=TOYS), folder)

@@ -23,6 +23,8 @@ from executors.models.load import load_model
 from executors.protocol import Input, Inputs, Machine
 from executors.training.checkpoint import find_newest
 
+pytestmark = pytest.mark.process
+
 KINDS = {"dpo": "preferences", "orpo": "preferences", "kto": "feedback"}
 
 

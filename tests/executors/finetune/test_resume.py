@@ -25,6 +25,8 @@ from executors import finetune
 from executors.finetune import Config
 from executors.protocol import Inputs
 
+pytestmark = pytest.mark.process
+
 class Quiet:
     def progress(self, done, total, unit, what=""): print("at", done, flush=True) if unit == "steps" else None
     def metric(self, *_): pass

@@ -14,6 +14,8 @@ from advisor.domain.errors import AdvisorError, ExitCode
 from executors.process.lock import RunLock, holder
 from tests.toy_runs import ROOT
 
+pytestmark = pytest.mark.process
+
 
 def test_second_is_refused_naming_the_first(tmp_path: Path) -> None:
     """Who comes second hears exit code 7 and the pid of the holder; after release the next one gets it."""

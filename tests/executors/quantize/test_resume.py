@@ -23,6 +23,8 @@ from pathlib import Path
 from executors import quantize
 from executors.protocol import Inputs
 
+pytestmark = pytest.mark.process
+
 class Slow:
     def progress(self, done, total, unit, what=""):
         import time
