@@ -139,7 +139,8 @@ class Terminal:
         self.attributes_before = termios.tcgetattr(slave)
         self._slave = slave
         base = {
-            **os.environ,
+            # These would win over the window's own size; parallel test runners set them.
+            **{key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")},
             "TERM": "xterm-256color",
             "COLORTERM": "truecolor",
             "LC_ALL": "C.UTF-8",

@@ -18,14 +18,13 @@ from executors.finetune import Config
 from executors.protocol import Inputs
 from executors.training.checkpoint import find_newest
 
+pytestmark = pytest.mark.process
 PROGRAM = """
 import sys
 from pathlib import Path
 from executors import finetune
 from executors.finetune import Config
 from executors.protocol import Inputs
-
-pytestmark = pytest.mark.process
 
 class Quiet:
     def progress(self, done, total, unit, what=""): print("at", done, flush=True) if unit == "steps" else None

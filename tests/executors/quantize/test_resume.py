@@ -17,13 +17,12 @@ from executors.protocol import Input, Inputs, Stopped
 
 DATA = {"path": "builtin:stdlib", "kind": "text"}
 WEIGHTS = "model.safetensors"
+pytestmark = pytest.mark.process
 PROGRAM = """
 import sys
 from pathlib import Path
 from executors import quantize
 from executors.protocol import Inputs
-
-pytestmark = pytest.mark.process
 
 class Slow:
     def progress(self, done, total, unit, what=""):
