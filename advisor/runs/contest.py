@@ -1,7 +1,9 @@
 """Runs the arms of a comparison one after the other, each as an ordinary run in a folder of its own.
 
 Steps that several arms share are done once: a finished step is copied to the next arm, whose supervisor verifies it and
-skips it. Started again on the same folder, it goes on where it was.
+skips it. Each arm may use an equal share of the time that is left, so that a slow one does not cost the others their
+turn; what the quick ones leave over goes to those that were stopped. Started again on the same folder, it goes on where
+it was.
 """
 
 from __future__ import annotations
@@ -53,15 +55,16 @@ def run_contest(contest: Contest, tell: Tell) -> CompareReport:
     _claim(contest)
     began = time.monotonic()
     deadline = began + 60 * contest.budget_minutes
-    results: list[ArmResult] = []
-    done: list[Path] = []
-    for arm in contest.arms:
-        result = _run_arm(contest, arm, done, deadline, tell)
-        results.append(result)
-        if result.folder:
-            done.append(Path(result.folder))
-        tell(f"{arm.name}: {result.status}" + (f": {result.reason}" if result.reason else ""))
-    report = judge(contest, results, time.monotonic() - began)
+    results: dict[str, ArmResult] = {}
+    waiting = list(contest.arms)
+    while waiting and (not results or time.monotonic() < deadline):
+        for number, arm in enumerate(waiting):
+            share = max(0.0, deadline - time.monotonic()) / (len(waiting) - number)
+            done = [Path(result.folder) for name, result in results.items() if result.folder and name != arm.name]
+            results[arm.name] = result = _run_arm(contest, arm, done, time.monotonic() + share, tell)
+            tell(f"{arm.name}: {result.status}" + (f": {result.reason}" if result.reason else ""))
+        waiting = [arm for arm in waiting if results[arm.name].status == "out of time"]
+    report = judge(contest, list(results.values()), time.monotonic() - began)
     _write(report, contest.folder)
     return report
 
@@ -127,8 +130,6 @@ def _run_arm(contest: Contest, arm: Arm, done: Sequence[Path], deadline: float, 
     if arm.plan is None:
         return found
     folder = contest.folder / ARMS / arm.plan.name
-    if not (folder / PLAN).is_file() and time.monotonic() >= deadline:
-        return found.model_copy(update={"status": "out of time", "reason": "its turn did not come: raise --budget"})
     try:
         status, reason = _finish(contest, arm, folder, done, deadline, tell)
     except AdvisorError as error:
@@ -170,7 +171,10 @@ def _finish(
                 return _status(state)
             if time.monotonic() >= deadline:
                 stop(folder)
-                return "out of time", "the budget was spent; a larger --budget with the same --run-dir goes on"
+                return (
+                    "out of time",
+                    "its share of the budget was spent; a larger --budget with the same --run-dir goes on",
+                )
             time.sleep(POLL)
     except KeyboardInterrupt:
         stop(folder)

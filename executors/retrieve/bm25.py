@@ -92,6 +92,10 @@ class KeywordIndex:
 
     def search(self, query: str, k: int) -> list[tuple[int, float]]:
         """(row, score) of the best `k` rows that hold any word of the query, best first."""
+        return best(self.scores(query), k, above=0.0)
+
+    def scores(self, query: str) -> Any:
+        """BM25 of every row, float32 of shape (rows,); 0 for rows that hold no word of the query."""
         import numpy
 
         scores: Any = numpy.zeros(self._rows, dtype=numpy.float32)
@@ -100,7 +104,7 @@ class KeywordIndex:
             if number is not None:
                 place = slice(int(self._offsets[number]), int(self._offsets[number + 1]))
                 scores[self._documents[place]] += self._weights[place] * math.sqrt(times)
-        return best(scores, k, above=0.0)
+        return scores
 
 
 def best(scores: Any, k: int, above: float = -math.inf) -> list[tuple[int, float]]:

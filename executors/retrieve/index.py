@@ -15,7 +15,7 @@ from executors.artifact import verify
 from executors.models.embedding import Embedder, embedder_hash, find_embedder, load_embedder
 from executors.retrieve.bm25 import KeywordIndex, best
 from executors.retrieve.fresh import freshened
-from executors.retrieve.fuse import fuse
+from executors.retrieve.fuse import combined, fuse
 from executors.retrieve.passage import Passage, numbered
 from executors.retrieve.rerank import MOST, late_interaction
 from executors.retrieve.settings import CHUNKS, EMBEDDER, FILE, VECTORS, IndexFile, Search
@@ -63,12 +63,7 @@ class Index:
 
     def candidates(self, question: str, settings: Search) -> list[tuple[int, float]]:
         """(row, score), best first, at most `pool` of each search."""
-        lists = []
-        if settings.by in ("dense", "hybrid"):
-            lists.append(self.dense(self.embedder.queries([question])[0], settings.pool))
-        if settings.by in ("keyword", "hybrid"):
-            lists.append(self.keywords.search(question, settings.pool))
-        found = fuse(lists) if len(lists) > 1 else lists[0]
+        found = self._found(question, settings)
         if settings.rerank == "late-interaction" and found:
             texts = [numbered([chunk], [0.0])[0].whole for chunk in self.store.get([row for row, _ in found[:MOST]])]
             found = late_interaction(self.embedder, question, texts, found)
@@ -76,6 +71,17 @@ class Index:
             dates = [chunk.date for chunk in self.store.get([row for row, _ in found])]
             found = freshened(found, dates, settings.half_life_days, self.newest)
         return found
+
+    def _found(self, question: str, settings: Search) -> list[tuple[int, float]]:
+        if settings.by == "keyword":
+            return self.keywords.search(question, settings.pool)
+        vector = self.embedder.queries([question])[0]
+        if settings.by == "dense":
+            return self.dense(vector, settings.pool)
+        if settings.dense_share is None:
+            return fuse([self.dense(vector, settings.pool), self.keywords.search(question, settings.pool)])
+        scores = combined(self.vectors @ vector, self.keywords.scores(question), settings.dense_share)
+        return best(scores, min(settings.pool, self.about.chunks))
 
     @cached_property
     def newest(self) -> str:

@@ -21,6 +21,7 @@ from executors.retrieve.index import Index, open_index
 from executors.retrieve.settings import EMBEDDER, FILE, IndexFile, Search
 from executors.retrieve.store import ChunkStore
 from executors.retrieve.tune import Tuning, pairs_of, save_embedder, tune
+from executors.retrieve.weigh import choose_share, split
 
 SHOWN = 8
 """Lines of what was skipped that are told; all of them are in the index."""
@@ -73,8 +74,18 @@ def _write(config: Config, inputs: Inputs, before: Index | None, out: Path, say:
     build.finish(out)
     if is_own:
         shutil.copytree(embedder.folder, out / EMBEDDER)
+    about = _weighed(config, Index(out, about), say)
     write_durably(out / FILE, about.model_dump_json(by_alias=True, indent=2).encode() + b"\n")
     write_worked(Index(out, about), load_questions(config.data, is_held_out=False), out)
+
+
+def _weighed(config: Config, index: Index, say: Say) -> IndexFile:
+    """What is written about the index, with the share of its two searches where it has both and none was told."""
+    search = index.about.search
+    if search.by != "hybrid" or (config.search is not None and config.search.dense_share is not None):
+        return index.about
+    share = choose_share(index, split(load_questions(config.data, is_held_out=False))[1], say)
+    return index.about.model_copy(update={"search": search.model_copy(update={"dense_share": share})})
 
 
 def _settings(config: Config, before: Index | None) -> tuple[str, Chunking, Search]:
@@ -94,8 +105,9 @@ def _tuned(tuning: Tuning, config: Config, chunking: Chunking, path: str, inputs
     if verify(target).is_whole:
         return target
     embedder = load_embedder(path, "fp32")
-    store = Build(Path(inputs.scratch) / "pairs", embedder, chunking, "pairs", say).read(config.data.path)
-    pairs = pairs_of(load_questions(config.data, is_held_out=False), store, tuning.pairs)
+    scratch = Path(inputs.scratch) / "pairs"
+    store = Build(scratch, embedder, chunking, "pairs", say).read(config.data.path)
+    pairs = pairs_of(split(load_questions(config.data, is_held_out=False))[0], store, tuning, scratch)
     say.log(f"{len(pairs)} pairs of question and passage")
     tune(embedder, pairs, tuning, inputs.seed, say)
     folder = temporary(target)

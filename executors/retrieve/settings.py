@@ -21,7 +21,10 @@ class Search(Frozen):
     """What happens between a question and the passages put before the model."""
 
     by: Literal["dense", "keyword", "hybrid"] = "dense"
-    """`hybrid`: both lists, merged by the reciprocals of their ranks."""
+    """`hybrid`: both, merged by their scores; by their ranks where no share is known."""
+    dense_share: float | None = Field(default=None, ge=0, le=1)
+    """What the cosine counts in a hybrid search, the rest is BM25's; None: chosen on training questions when the index
+    is made."""
     k: int = Field(default=3, ge=1, le=50)
     """Passages put before the model."""
     pool: int = Field(default=50, ge=1, le=1000)

@@ -1,8 +1,9 @@
 """Fine-tunes an embedding model on pairs of question and passage from the documents themselves.
 
-Each question is drawn to its own passage and away from the other passages of its batch: the multiple negatives ranking
-loss (Henderson et al. 2017, section 4.3; cosine similarities times 20). Only training questions are used; held-out ones
-are measured.
+Each question is drawn to its own passage, away from the other passages of its batch (the multiple negatives ranking
+loss; Henderson et al. 2017, section 4.3; cosine similarities times 20) and from passages that keyword search ranks high
+and that do not answer it (Karpukhin et al. 2020, section 3.2). Only training questions are used; held-out ones are
+measured.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +22,16 @@ from advisor.domain.errors import AdvisorError
 from executors.datasets.rows import hashed
 from executors.documents.questions import Question
 from executors.protocol import Say, Stopped
-from executors.retrieve.store import ChunkStore
+from executors.retrieve.chunks import Chunk
+from executors.retrieve.store import ChunkStore, texts_of
 
 if TYPE_CHECKING:
     from executors.models.embedding import Embedder
 
 SCALE = 20.0
 WARMUP = 0.1
+LOOKED_AT = 12
+"""Passages of keyword search among which wrong ones are looked for."""
 _BESIDE = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json")
 
 
@@ -38,21 +43,44 @@ class Tuning(Frozen):
     """Pairs of one step; the others of a batch are what each question is told apart from."""
     learning_rate: float = Field(default=5e-5, gt=0, lt=1)
     epochs: int = Field(default=1, ge=1, le=100)
+    negatives: int = Field(default=1, ge=0, le=8)
+    """Passages for each question that hold its words and do not answer it."""
 
 
-def pairs_of(questions: Sequence[Question], store: ChunkStore, most: int) -> list[tuple[str, str]]:
-    """Question and the first passage of its source that answers it, for at most `most` questions."""
-    found: list[tuple[str, str]] = []
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A question, the passage that answers it, and passages that look like it and do not."""
+
+    question: str
+    passage: str
+    negatives: tuple[str, ...] = ()
+
+
+def pairs_of(questions: Sequence[Question], store: ChunkStore, tuning: Tuning, scratch: Path) -> list[Pair]:
+    """At most `tuning.pairs` questions with the first passage of their source that answers them.
+
+    Writes a keyword index into `scratch`.
+    """
+    from executors.retrieve import bm25
+
+    keywords = None
+    if tuning.negatives:
+        bm25.build(texts_of(store), scratch)
+        keywords = bm25.KeywordIndex(scratch, store.count("chunks"))
+    found: list[Pair] = []
     for question in questions:
-        if len(found) == most:
+        if len(found) == tuning.pairs:
             break
         passage = next((c.embedded for c in store.chunks_of(question.source) if question.is_in(c.embedded)), None)
         if passage is not None:
-            found.append((question.text, passage))
+            rows = [row for row, _ in keywords.search(question.text, LOOKED_AT)] if keywords is not None else []
+            texts = [Chunk(each.text, each.heading, 0).embedded for each in store.get(rows)]
+            wrong = [text for text in texts if not question.is_in(text)]
+            found.append(Pair(question.text, passage, tuple(wrong[: tuning.negatives])))
     return found
 
 
-def tune(embedder: Embedder, pairs: Sequence[tuple[str, str]], tuning: Tuning, seed: int, say: Say) -> list[float]:
+def tune(embedder: Embedder, pairs: Sequence[Pair], tuning: Tuning, seed: int, say: Say) -> list[float]:
     """Train `embedder` in place, in float32; the loss of each step. Raises AdvisorError for too few pairs, Stopped."""
     import torch
 
@@ -69,10 +97,7 @@ def tune(embedder: Embedder, pairs: Sequence[tuple[str, str]], tuning: Tuning, s
                 raise Stopped
             for group in optimizer.param_groups:
                 group["lr"] = tuning.learning_rate * _rate(number, len(steps))
-            loss = ranking_loss(
-                embedder.pooled(embedder.encoded([embedder.query_prompt + pairs[row][0] for row in rows])),
-                embedder.pooled(embedder.encoded([embedder.document_prompt + pairs[row][1] for row in rows])),
-            )
+            loss = _loss(embedder, [pairs[row] for row in rows])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -84,11 +109,27 @@ def tune(embedder: Embedder, pairs: Sequence[tuple[str, str]], tuning: Tuning, s
     return losses
 
 
-def ranking_loss(questions: Any, passages: Any) -> Any:
-    """Mean cross-entropy of each question's own passage among all; unit vectors, both of shape (batch, dimension)."""
+def _loss(embedder: Embedder, pairs: Sequence[Pair]) -> Any:
+    import torch
+
+    texts = [pair.passage for pair in pairs] + [text for pair in pairs for text in pair.negatives]
+    asked = embedder.pooled(embedder.encoded([embedder.query_prompt + pair.question for pair in pairs]))
+    passages = embedder.pooled(embedder.encoded([embedder.document_prompt + text for text in texts]))
+    # The same passage may answer several questions of a batch: it is no wrong one for any of them.
+    same = [[at != row and text == pair.passage for at, text in enumerate(texts)] for row, pair in enumerate(pairs)]
+    return ranking_loss(asked, passages, torch.tensor(same, device=asked.device))
+
+
+def ranking_loss(questions: Any, passages: Any, left_out: Any = None) -> Any:
+    """Mean cross-entropy of each question's own passage among all; unit vectors of shape (batch, dimension).
+
+    Passage n answers question n; further passages answer none. `left_out`: [questions, passages] that do not count.
+    """
     import torch
 
     scores = questions @ passages.T * SCALE
+    if left_out is not None:
+        scores = scores.masked_fill(left_out, -torch.inf)
     return torch.nn.functional.cross_entropy(scores, torch.arange(len(scores), device=scores.device))
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 MODEL = "builtin:smollm2-135m-instruct"
-FACTS = "tests/data/facts.jsonl"
+FACTS = os.environ.get("FACTS", "tests/data/facts-test.jsonl")
 CASES: dict[str, dict[str, Any]] = {"memit": {"method": "memit"}, "rome": {"method": "rome"}}
 EVALUATION = {
     "data": {"path": "builtin:stdlib", "kind": "instructions"}, "max_examples": 64, "multiple_choice": 0,

@@ -63,15 +63,20 @@ def test_arms_are_run_and_judged(tmp_path: Path) -> None:
 
 
 def test_the_budget_ends_it_and_more_goes_on(tmp_path: Path) -> None:
-    """When time is up the running arm is stopped, the others do not start; with more time the same folder goes on."""
+    """An arm that is stopped when its share is spent goes on in the same folder with more time."""
     slow = (named("prompt", {"loss": 1.0, "steps": 400, "seconds": 0.05}), named("adapter", {"loss": 0.5}))
-    report = run_contest(contest(tmp_path / "c", 0.03, slow), lambda line: None)
-    assert statuses(report) == {"bare model": "done", "prompt": "out of time", "adapter": "out of time"} or (
-        statuses(report)["adapter"] == "out of time"
-    )
-    assert not (tmp_path / "c" / "arms" / "adapter").exists()
+    report = run_contest(contest(tmp_path / "c", 0.06, slow), lambda line: None)
+    assert statuses(report)["prompt"] == "out of time"
     after = run_contest(contest(tmp_path / "c", 5, slow), lambda line: None)
     assert statuses(after) == {"bare model": "done", "prompt": "done", "adapter": "done"}
+
+
+def test_a_slow_arm_leaves_the_others_their_turn(tmp_path: Path) -> None:
+    """An arm that would take the whole budget is stopped at its share; the arm after it still starts."""
+    endless = (named("prompt", {"loss": 1.0, "steps": 100_000, "seconds": 0.05}), named("adapter", {"loss": 0.5}))
+    report = run_contest(contest(tmp_path / "c", 0.1, endless), lambda line: None)
+    assert statuses(report)["prompt"] == "out of time"
+    assert of_type(tmp_path / "c" / "arms" / "adapter", "run.started")
 
 
 def test_another_comparison_is_refused(tmp_path: Path) -> None:

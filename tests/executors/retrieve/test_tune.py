@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from executors import retrieve
+from executors.documents.questions import Question
 from executors.models.embedding import load_embedder
-from executors.retrieve.tune import Tuning, batches, ranking_loss, tune
+from executors.retrieve.tune import Pair, Tuning, batches, pairs_of, ranking_loss, tune
 
 
 def test_the_loss_is_that_of_the_paper() -> None:
@@ -20,6 +21,26 @@ def test_the_loss_is_that_of_the_paper() -> None:
     unit = torch.eye(3)
     assert float(ranking_loss(unit, unit)) == pytest.approx(math.log(1 + 2 * math.exp(-20)), abs=1e-6)
     assert float(ranking_loss(unit[:2], unit[:1].expand(2, 3))) == pytest.approx(math.log(2))
+
+
+def test_passages_that_do_not_count_are_left_out() -> None:
+    """Two questions of one passage lose nothing to each other; a wrong passage equal to the right one costs half."""
+    unit = torch.eye(2)
+    both = torch.stack([unit[0], unit[0]])
+    others = torch.tensor([[False, True], [True, False]])
+    assert float(ranking_loss(both, both, others)) == pytest.approx(0.0, abs=1e-6)
+    assert float(ranking_loss(unit[:1], torch.stack([unit[0], unit[0]]))) == pytest.approx(math.log(2))
+
+
+def test_wrong_passages_hold_the_words_and_not_the_answer(towns: Path, make_index: Callable[..., Path]) -> None:
+    """What a question is told apart from shares its words, and never answers it."""
+    index = retrieve.open_index(make_index(towns))
+    question = Question("How many people live in Corvin?", ("5600",), (), source="corvin.md")
+    (pair,) = pairs_of([question], index.store, Tuning(negatives=2), towns)
+    assert "5600" in pair.passage
+    assert len(pair.negatives) == 2
+    assert not any("5600" in text for text in pair.negatives)
+    assert all("live" in text or "Corvin" in text for text in pair.negatives)
 
 
 def test_every_pair_is_seen_once_an_epoch() -> None:
@@ -33,7 +54,7 @@ def test_every_pair_is_seen_once_an_epoch() -> None:
 def test_training_brings_pairs_together(embedder: Path, listener: Any) -> None:
     """After training each question is nearer to its passage: the loss falls well below where it began."""
     model = load_embedder(str(embedder), "fp32")
-    pairs = [(f"where is {word}?", f"{word * 3} stands here") for word in ("apple", "bread", "chair", "dough")]
+    pairs = [Pair(f"where is {word}?", f"{word * 3} stands here") for word in ("apple", "bread", "chair", "dough")]
     losses = tune(model, pairs, Tuning(batch=4, learning_rate=2e-3, epochs=30), 0, listener)
     assert losses[-1] < losses[0] / 2
 
