@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from advisor.cli.arguments import add_run
 
 if TYPE_CHECKING:
     from advisor.domain.answering import Answered, Piece
@@ -15,7 +16,7 @@ SUMMARY = "the same prompts to every model of a run, and what differs"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_dir", metavar="RUN_DIR", type=Path)
+    add_run(parser)
     parser.add_argument("--prompt", action="append", metavar="TEXT", help="may be given several times")
     parser.add_argument("--tokens", type=int, default=64, metavar="N", help="at most so many for each answer")
     parser.add_argument("--step", type=int, metavar="N", help="ask this step's model only; 0 is the baseline")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from advisor.cli.arguments import add_run
 
 if TYPE_CHECKING:
     from advisor.domain.answering import Answered
@@ -15,7 +16,7 @@ SUMMARY = "talk to a model, adapter, GGUF file, index or prompt of a run; piped 
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_dir", metavar="RUN", type=Path)
+    add_run(parser)
     parser.add_argument("--step", metavar="N", help="number or technique of the step; 0: the model before the first")
     parser.add_argument("--max-tokens", type=_tokens, default=128, metavar="N", help="longest answer (default 128)")
     parser.add_argument("--temperature", type=_temperature, default=0.0, help="0 (default): always the likeliest token")

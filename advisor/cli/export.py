@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from advisor.cli.arguments import add_run
+
 SUMMARY = "copy what a run, or one of its steps, left to a new folder, and verify the copy"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_dir", metavar="RUN_DIR", type=Path)
+    add_run(parser)
     parser.add_argument("step", metavar="STEP", nargs="?", help="its number or technique; the run's result without it")
     parser.add_argument("--to", metavar="FOLDER", type=Path, required=True, help="a new or empty folder")
 

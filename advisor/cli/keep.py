@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from advisor.cli.arguments import add_run
 
 SUMMARY = "keep a step of a run, whatever its gate says; takes effect with 'advisor resume'"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_dir", metavar="RUN_DIR", type=Path)
+    add_run(parser)
     parser.add_argument("step", metavar="STEP", help="its number, or its technique")
 
 

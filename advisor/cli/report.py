@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from advisor.cli.arguments import add_run
 
 SUMMARY = "the report of a run: before and after each step, predicted and measured"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_dir", metavar="RUN_DIR", type=Path)
+    add_run(parser)
     parser.add_argument("--format", default="text", choices=("text", "markdown", "html", "json"))
     parser.add_argument("--output", metavar="FILE", help="write the report there")
 

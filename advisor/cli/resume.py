@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from advisor.cli.arguments import add_run
 
 SUMMARY = "go on with a run after any stop; what is finished and verifies is not done again"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_dir", metavar="RUN_DIR", type=Path, help="the run's folder ('advisor runs' lists them)")
+    add_run(parser)
     parser.add_argument("--force", action="store_true", help="go on although plan, data, code or versions changed")
     parser.add_argument("--attach", action="store_true", help="a run that is active already is shown, not refused")
     parser.add_argument("--json", action="store_true", help="the new events as JSON lines on stdout")
@@ -18,8 +19,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from advisor.cli.watching import watch
+    from advisor.runs.find import require_run
     from advisor.runs.prepare import holder
-    from advisor.runs.resume import require_run, resume
+    from advisor.runs.resume import resume
     from advisor.runs.state import load_state
 
     folder = require_run(args.run_dir)

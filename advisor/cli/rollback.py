@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from advisor.cli.arguments import add_run
 
 SUMMARY = "roll a step of a run back: the chain goes on from what it started from; takes effect with 'advisor resume'"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_dir", metavar="RUN_DIR", type=Path)
+    add_run(parser)
     parser.add_argument("step", metavar="STEP", help="its number, or its technique")
 
 

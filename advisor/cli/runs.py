@@ -37,4 +37,5 @@ def run(args: argparse.Namespace) -> int:
         for r in found
     )
     write(to_text([Table(("started", "status", "name", "steps", "folder"), rows)]))
+    note("each is named by its folder, the folder's name or its beginning; the newest also by: advisor report last")
     return 0

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from advisor.cli.arguments import add_run
 
 SUMMARY = "stop a run: its worker saves what it needs, and nothing is left running"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_dir", metavar="RUN_DIR", type=Path)
+    add_run(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     from advisor.cli.output import note
-    from advisor.runs.resume import require_run
+    from advisor.runs.find import require_run
     from advisor.runs.stop import stop
 
     folder = require_run(args.run_dir)

@@ -14,9 +14,9 @@ from advisor.domain.errors import AdvisorError, ExitCode
 from advisor.domain.plan import Plan, Step
 from advisor.domain.run import RunState, StepState
 from advisor.domain.words import MEASURED
+from advisor.runs.find import require_run
 from advisor.runs.places import PLAN
 from advisor.runs.prepare import holder
-from advisor.runs.resume import require_run
 
 _KEPT = "kept by hand; advisor resume takes it in again"
 _ROLLED_BACK = "rolled back by hand; advisor resume does again what was built on it"

@@ -17,8 +17,8 @@ from advisor.domain.run_report import Prediction, RunReport, StepReport
 from advisor.domain.words import ArtifactKind
 from advisor.runs.compare import compare
 from advisor.runs.decisions import overlaid, read_decisions
+from advisor.runs.find import require_run
 from advisor.runs.places import PLAN
-from advisor.runs.resume import require_run
 from advisor.runs.state import load_state
 
 EVALUATION = "evaluation.json"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from advisor.domain.errors import AdvisorError
+from advisor.runs.find import require_run
 from advisor.runs.launch import start_supervisor
-from advisor.runs.places import PLAN
 from advisor.runs.prepare import RunLock
 
 
@@ -23,12 +22,3 @@ def resume(run_dir: Path, *, force: bool = False, package: str | None = None) ->
     finally:
         lock.release()
     return folder
-
-
-def require_run(run_dir: Path) -> Path:
-    """The absolute folder. Raises AdvisorError when it is none, or holds no run."""
-    if not run_dir.is_dir():
-        raise AdvisorError(f"{run_dir}: no such folder", hint="advisor runs lists the runs")
-    if not (run_dir / PLAN).is_file():
-        raise AdvisorError(f"{run_dir}: not a run folder", why=f"it has no {PLAN}", hint="advisor runs lists the runs")
-    return run_dir.resolve()

@@ -11,9 +11,9 @@ from advisor.domain.plan import BASE, ArtifactRef, Plan, Step
 from advisor.domain.run import RunState, StepStatus
 from advisor.domain.words import BESIDE, MEASURED, ArtifactKind
 from advisor.runs.decisions import find_step, overlaid, read_decisions
+from advisor.runs.find import require_run
 from advisor.runs.places import PLAN
 from advisor.runs.prepare import verify
-from advisor.runs.resume import require_run
 from advisor.runs.state import load_state
 
 _WITH = ("adapter", "index", "prompt")
