@@ -44,16 +44,23 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Preference:
-    """Two answers to one prompt, the first better than the second."""
+class _Prompted:
+    """A row that begins with a prompt."""
 
     prompt: tuple[Message, ...]
-    chosen: str
-    rejected: str
 
     @property
     def key(self) -> str:
+        """What is asked, as in `Conversation.key`."""
         return "\n".join(m.content for m in self.prompt if m.role == "user")
+
+
+@dataclass(frozen=True, slots=True)
+class Preference(_Prompted):
+    """Two answers to one prompt, the first better than the second."""
+
+    chosen: str
+    rejected: str
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -67,16 +74,11 @@ class Preference:
 
 
 @dataclass(frozen=True, slots=True)
-class Feedback:
+class Feedback(_Prompted):
     """One answer to a prompt, marked good or bad."""
 
-    prompt: tuple[Message, ...]
     answer: str
     is_good: bool
-
-    @property
-    def key(self) -> str:
-        return "\n".join(m.content for m in self.prompt if m.role == "user")
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -85,16 +87,11 @@ class Feedback:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class Task(_Prompted):
     """A prompt whose answer a program can check. `check`: exact | contains | number | f1, see `metrics.rewards`."""
 
-    prompt: tuple[Message, ...]
     answer: str
     check: str = "exact"
-
-    @property
-    def key(self) -> str:
-        return "\n".join(m.content for m in self.prompt if m.role == "user")
 
     @property
     def messages(self) -> tuple[Message, ...]:
