@@ -13,6 +13,7 @@ from executors.datasets.rows import Message
 from executors.models.load import Loaded
 from executors.prompt.asking import Asker
 from executors.prompt.writing import Writer
+from executors.retrieve.finder import IndexFinder
 
 
 class Through:
@@ -21,6 +22,8 @@ class Through:
     def __init__(self, loaded: Loaded, asker: Asker) -> None:
         self._loaded, self._asker = loaded, asker
         self._writer = Writer(loaded, asker)
+        if isinstance(asker.finder, IndexFinder):
+            asker.finder.decide = self._writer.decide
 
     def answer(self, question: Question, say: Callable[[str], None], is_cancelled: Callable[[], bool]) -> Answered:
         """The answer to the last turn. Raises AdvisorError when the last turn is not a question."""

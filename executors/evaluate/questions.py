@@ -36,6 +36,7 @@ def ask_questions(config: Config, loaded: Loaded, asker: Asker, found: Evaluatio
     start = time.perf_counter()
     finder = asker.finder if isinstance(asker.finder, IndexFinder) else None
     if finder is not None:
+        finder.decide = Writer(loaded, Asker()).decide
         finder.search_for(
             asked,
             max(RECALL_AT, finder.k),
@@ -53,6 +54,9 @@ def ask_questions(config: Config, loaded: Loaded, asker: Asker, found: Evaluatio
         questions, answers, [finder.found[text] for text in asked] if finder else [], finder.k if finder else 0
     )
     metrics = [_metric(name, each) for name, each in values.items()]
+    if finder is not None and finder.trails:
+        written_lines = sum(len(trail.lines) for trail in finder.trails.values())
+        metrics.append(Metric(name="further_look_ups", value=written_lines / total, unit="per question"))
     metrics.append(Metric(name="answer_seconds", value=seconds, unit="s", higher_is_better=False))
     samples = [{"prompt": q.text, "answer": said} for q, said in zip(questions, answers, strict=True)]
     return found.model_copy(

@@ -14,6 +14,7 @@ from executors.models.load import Loaded
 from executors.prompt.asking import Asker
 
 BATCH = 8
+LINE_TOKENS = 32
 LONGEST_BATCH = 4096
 """Tokens of a batch's prompts, padding included."""
 
@@ -98,6 +99,10 @@ class Writer:
                 input_ids=ids, attention_mask=mask, max_new_tokens=budget, do_sample=False, pad_token_id=pad, **extra
             )
         return [str(text) for text in tokenizer.batch_decode(out[:, longest:], skip_special_tokens=True)]
+
+    def decide(self, turns: list[tuple[Message, ...]], constraint: Constraint) -> list[str]:
+        """One line under a constraint behind each conversation: what a model that may look things up decides."""
+        return self.go_on([render_prompt(each, self.loaded.tokenizer) for each in turns], LINE_TOKENS, constraint)
 
     def compiled(self, constraint: Constraint) -> Constrained:
         """The constraint for this model's tokenizer, compiled once."""

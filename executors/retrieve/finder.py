@@ -9,6 +9,7 @@ from pathlib import Path
 from executors.artifact import write_durably
 from executors.datasets.rows import Message
 from executors.documents.questions import Question
+from executors.retrieve.agent import Decide, Trail, look_up, passages_of
 from executors.retrieve.index import Index
 from executors.retrieve.passage import Passage, numbered
 from executors.retrieve.prompt import turn_of
@@ -18,6 +19,8 @@ FILE = "worked.json"
 EXAMPLES = 2
 LONGEST = 700
 """Characters of a worked example: it stands before every question."""
+TOGETHER = 8
+"""Questions that are decided on in one batch."""
 LOOKED_AT = 200
 """Questions among which short examples are looked for."""
 
@@ -29,6 +32,10 @@ class IndexFinder:
         self.index = index
         self.k = k or index.about.search.k
         self.found: dict[str, list[Passage]] = {}
+        self.decide: Decide | None = None
+        """Has the model decide, for an index whose questions it may look up further; None: no model is at hand."""
+        self.trails: dict[str, Trail] = {}
+        """What the model decided for each question."""
         self.worked: tuple[Message, ...] = read_worked(index.folder)
 
     def search_for(
@@ -42,16 +49,30 @@ class IndexFinder:
 
         `write`: has the model write, for an index that rewrites questions.
         """
-        kind = self.index.about.search.rewrite if write is not None else "none"
-        others = rewritten(kind, questions, write or list)
+        search = self.index.about.search
+        others = rewritten(search.rewrite if write is not None else "none", questions, write or list)
+        if search.agent_steps and self.decide is not None:
+            self._decided(questions, others, k, after)
+            return
         for number, (question, also) in enumerate(zip(questions, others, strict=True), start=1):
             self.found[question] = self.index.search(question, k=k, also=also)
             after(number)
 
+    def _decided(
+        self, questions: Sequence[str], others: Sequence[Sequence[str]], k: int, after: Callable[[int], None]
+    ) -> None:
+        assert self.decide is not None
+        for first in range(0, len(questions), TOGETHER):
+            part = slice(first, first + TOGETHER)
+            for trail in look_up(self.index, questions[part], self.decide, others[part]):
+                self.trails[trail.question] = trail
+                self.found[trail.question] = passages_of(self.index, trail, k)
+            after(min(first + TOGETHER, len(questions)))
+
     def turn(self, question: str) -> str:
         """The user's turn: passages as data, then the question."""
         if question not in self.found:
-            self.found[question] = self.index.search(question, k=self.k)
+            self.search_for([question], self.k)
         return turn_of(question, self.found[question][: self.k])
 
 

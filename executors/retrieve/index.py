@@ -61,9 +61,11 @@ class Index:
         ranked = found[: k or settings.k]
         return numbered(self.store.get([row for row, _ in ranked]), [score for _, score in ranked])
 
-    def candidates(self, question: str, settings: Search) -> list[tuple[int, float]]:
-        """(row, score), best first, at most `pool` of each search."""
-        found = self._found(question, settings)
+    def candidates(
+        self, question: str, settings: Search, within: Sequence[int] | None = None
+    ) -> list[tuple[int, float]]:
+        """(row, score), best first, at most `pool` of each search. `within`: the rows that may be found; None: all."""
+        found = self._found(question, settings, within)
         if settings.rerank == "late-interaction" and found:
             texts = [numbered([chunk], [0.0])[0].whole for chunk in self.store.get([row for row, _ in found[:MOST]])]
             found = late_interaction(self.embedder, question, texts, found)
@@ -72,21 +74,37 @@ class Index:
             found = freshened(found, dates, settings.half_life_days, self.newest)
         return found
 
-    def _found(self, question: str, settings: Search) -> list[tuple[int, float]]:
+    def _found(self, question: str, settings: Search, within: Sequence[int] | None) -> list[tuple[int, float]]:
+        if within is not None and not len(within):
+            return []
+
+        def ranked(scores: Any, above: float = -math.inf) -> list[tuple[int, float]]:
+            found = best(scores, min(settings.pool, len(scores)), above)
+            return found if within is None else [(int(within[at]), score) for at, score in found]
+
+        def kept(rows: Any) -> Any:
+            return rows if within is None else rows[within]
+
         if settings.by == "keyword":
-            return self.keywords.search(question, settings.pool)
-        vector = self.embedder.queries([question])[0]
+            return ranked(kept(self.keywords.scores(question)), above=0.0)
+        cosines = kept(self.vectors) @ self.embedder.queries([question])[0]
         if settings.by == "dense":
-            return self.dense(vector, settings.pool)
+            return ranked(cosines)
+        keywords = kept(self.keywords.scores(question))
         if settings.dense_share is None:
-            return fuse([self.dense(vector, settings.pool), self.keywords.search(question, settings.pool)])
-        scores = combined(self.vectors @ vector, self.keywords.scores(question), settings.dense_share)
-        return best(scores, min(settings.pool, self.about.chunks))
+            return fuse([ranked(cosines), ranked(keywords, above=0.0)])
+        return ranked(combined(cosines, keywords, settings.dense_share))
 
     @cached_property
     def newest(self) -> str:
         """The latest date of any document; empty when none has one."""
         return max((date for _, _, date in self.store.titles()), default="")
+
+    @cached_property
+    def folders(self) -> list[str]:
+        """The first parts of its documents' names, for documents in folders; empty when any is in none."""
+        names = [source.partition("/") for source in self.store.sources()]
+        return sorted({first for first, _, _ in names}) if all(rest for _, _, rest in names) else []
 
     def dense(self, vector: Any, k: int) -> list[tuple[int, float]]:
         """(row, cosine) of the `k` passages nearest to a unit vector."""

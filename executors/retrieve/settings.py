@@ -33,6 +33,8 @@ class Search(Frozen):
     """`late-interaction`: the first of them are read again, token by token."""
     rewrite: Rewrite = "none"
     """What the model writes of a question before it is searched; searched as it is where no model is at hand."""
+    agent_steps: int = Field(default=0, ge=0, le=10)
+    """Further look-ups that the model may decide on for one question; 0, or no model at hand: none."""
     half_life_days: float | None = Field(default=None, gt=0)
     """Days in which the part of a score that fades with age halves; None: dates do not count."""
 

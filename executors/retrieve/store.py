@@ -109,6 +109,14 @@ class ChunkStore:
         )
         return [Chunk(*row) for row in self._db.execute(query, (source,))]
 
+    def rows_in(self, name: str) -> list[int]:
+        """The rows of the document of that name, or of all documents in the folder of that name."""
+        query = (
+            "select c.id from chunks c join documents d on d.id = c.document"
+            " where d.source = ?1 or substr(d.source, 1, length(?1) + 1) = ?1 || '/' order by c.id"
+        )
+        return [int(row[0]) for row in self._db.execute(query, (name,))]
+
     def row_of(self, sha256: bytes) -> int | None:
         """The first row whose embedded text has this hash."""
         found = self._db.execute("select min(id) from chunks where sha256 = ?", (sha256,)).fetchone()

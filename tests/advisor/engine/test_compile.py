@@ -67,9 +67,9 @@ def test_impossible_chain_is_refused(knowledge: Knowledge, facts_of: Build) -> N
 
 def test_what_is_not_run_becomes_a_note(knowledge: Knowledge, facts_of: Build) -> None:
     """A step without an executor stands beside the plan, with the reason why it is not run."""
-    plan = compiled(knowledge, facts_of(SMALL), "agentic-rag", "lora", "adapter-merge", "gguf")
+    plan = compiled(knowledge, facts_of(SMALL), "mxfp8", "lora", "adapter-merge", "gguf")
     assert [step.technique for step in plan.steps] == ["lora", "adapter-merge", "gguf"]
-    assert len(plan.notes) == 1 and "agentic-rag" in plan.notes[0]
+    assert len(plan.notes) == 1 and "mxfp8" in plan.notes[0]
 
 
 def test_no_data_no_training(knowledge: Knowledge, facts_of: Build) -> None:

@@ -20,6 +20,7 @@ EXPECTED = {
     "compress-max": ("structured-pruning", "response-distillation", "lora", "adapter-merge", "gguf"),
     "qlora-24gb": ("qlora", "adapter-merge", "awq"),
     "rag-stdlib": ("basic-rag",),
+    "agentic-rag": ("agentic-rag",),
     "rag-citations": ("system-prompt", "basic-rag", "reranking"),
     "fp8-throughput": ("fp8",),
     "dpo": ("dpo",),
