@@ -20,6 +20,7 @@ from executors.documents import Document, Skipped, Source, list_sources, read_so
 from executors.protocol import Say, Stopped
 from executors.retrieve import bm25
 from executors.retrieve.chunks import Chunking, cut
+from executors.retrieve.server import POINTS_AT_ONCE, Collection
 from executors.retrieve.settings import CHUNKS, VECTORS
 from executors.retrieve.store import ChunkStore, texts_of
 
@@ -59,14 +60,41 @@ class Build:
         self._embed(earlier)
         return self._store
 
-    def finish(self, out: Path) -> None:
-        """Write the files of the index below `out`. What is in scratch stays, so that a kill here loses nothing."""
+    def finish(self, out: Path, collection: Collection | None = None) -> None:
+        """Write the files of the index below `out`, vectors into `collection` where one is given.
+
+        What is in scratch stays, so that a kill here loses nothing. Raises AdvisorError when the server refuses.
+        """
+        if collection is not None:
+            self._send(collection)
         self._store.commit()
         self._say.progress(0, None, "documents", "writing the keyword index")
         bm25.build(texts_of(self._store), out)
         self._store.close()
-        for name in (CHUNKS, VECTORS):
+        for name in (CHUNKS, VECTORS) if collection is None else (CHUNKS,):
             shutil.copyfile(self._folder / name, out / name)
+
+    def _send(self, collection: Collection) -> None:
+        """Vectors to the server, from where an interrupted attempt had come to."""
+        import numpy
+
+        total, width = self._store.count("chunks"), self._embedder.dimension
+        place = f"sent to {collection.server.url} {collection.server.collection}"
+        if not self._store.meta(place):
+            collection.require_new()
+            self._store.set_meta(place, "0")
+            self._store.commit()
+        if collection.points() is None:
+            collection.create(width)
+        shape = (total, width)
+        vectors: Any = numpy.memmap(self._folder / VECTORS, dtype=numpy.float32, mode="r", shape=shape)
+        for first in range(int(self._store.meta(place)), total, POINTS_AT_ONCE):
+            last = min(first + POINTS_AT_ONCE, total)
+            self._say.progress(first, total, "documents", "sending vectors")
+            collection.put(first, vectors[first:last], self._store.hashes(range(first, last)))
+            self._store.set_meta(place, str(last))
+            self._store.commit()
+            self._stop_if_asked()
 
     def _opened(self) -> ChunkStore:
         """The store in scratch, if it was begun for the same settings; else a new one."""

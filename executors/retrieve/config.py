@@ -11,6 +11,7 @@ from executors.models.device import Precision
 from executors.protocol import Inputs, Machine
 from executors.retrieve.chunk_search import ChunkSearch
 from executors.retrieve.chunks import Chunking
+from executors.retrieve.server import Collection, Server
 from executors.retrieve.settings import Search
 from executors.retrieve.tune import Tuning
 
@@ -31,16 +32,20 @@ class Config(Frozen):
     """Choose size and overlap by trying them on questions."""
     tune: Tuning | None = None
     """Fine-tune the embedding model on the documents first."""
+    store: Server | None = None
+    """A Qdrant server that keeps the vectors, and a name for a new collection; None: a file of the index."""
     precision: Precision = "auto"
 
 
 def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnostic]:
-    """Documents that are not there, an embedding model that is missing."""
+    """Documents that are not there, an embedding model that is missing, a server that does not answer."""
     from executors.documents import list_sources
     from executors.models.embedding import BUILTIN, find_embedder
 
     try:
         next(iter(list_sources(config.data.path)), None)
+        if config.store is not None:
+            Collection(config.store).points()
         if config.embedder is not None or "index" not in inputs.roles:
             find_embedder(config.embedder or BUILTIN)
     except AdvisorError as error:

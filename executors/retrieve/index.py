@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +17,7 @@ from executors.retrieve.fresh import freshened
 from executors.retrieve.fuse import combined, fuse
 from executors.retrieve.passage import Passage, numbered
 from executors.retrieve.rerank import MOST, late_interaction
+from executors.retrieve.server import Collection
 from executors.retrieve.settings import CHUNKS, EMBEDDER, FILE, VECTORS, IndexFile, Search
 from executors.retrieve.store import ChunkStore
 
@@ -30,8 +30,12 @@ class Index:
 
         self.folder, self.about = folder, about
         self.store = ChunkStore(folder / CHUNKS)
-        shape = (about.chunks, about.dimension)
-        self.vectors: Any = numpy.memmap(folder / VECTORS, dtype=numpy.float32, mode="r", shape=shape)
+        self.collection = Collection(about.store) if about.store is not None else None
+        self.vectors: Any = None
+        """float32 of shape (chunks, dimension), mapped; None where a server holds them."""
+        if self.collection is None:
+            shape = (about.chunks, about.dimension)
+            self.vectors = numpy.memmap(folder / VECTORS, dtype=numpy.float32, mode="r", shape=shape)
         self.keywords = KeywordIndex(folder, about.chunks)
 
     @cached_property
@@ -77,23 +81,40 @@ class Index:
     def _found(self, question: str, settings: Search, within: Sequence[int] | None) -> list[tuple[int, float]]:
         if within is not None and not len(within):
             return []
-
-        def ranked(scores: Any, above: float = -math.inf) -> list[tuple[int, float]]:
-            found = best(scores, min(settings.pool, len(scores)), above)
-            return found if within is None else [(int(within[at]), score) for at, score in found]
-
-        def kept(rows: Any) -> Any:
-            return rows if within is None else rows[within]
-
         if settings.by == "keyword":
-            return ranked(kept(self.keywords.scores(question)), above=0.0)
-        cosines = kept(self.vectors) @ self.embedder.queries([question])[0]
+            return self._by_words(question, settings.pool, within)
         if settings.by == "dense":
-            return ranked(cosines)
-        keywords = kept(self.keywords.scores(question))
+            return self.dense(self.embedder.queries([question])[0], settings.pool, within)
         if settings.dense_share is None:
-            return fuse([ranked(cosines), ranked(keywords, above=0.0)])
-        return ranked(combined(cosines, keywords, settings.dense_share))
+            vector = self.embedder.queries([question])[0]
+            return fuse([self.dense(vector, settings.pool, within), self._by_words(question, settings.pool, within)])
+        rows, cosines, keywords = self.both(question, settings.pool, within)
+        found = best(combined(cosines, keywords, settings.dense_share), min(settings.pool, len(cosines)))
+        return found if rows is None else [(int(rows[at]), score) for at, score in found]
+
+    def both(self, question: str, pool: int, within: Sequence[int] | None = None) -> tuple[Any, Any, Any]:
+        """Rows, their cosines and their BM25, for a hybrid search. Rows: None for all of them in their order.
+
+        Where a server holds the vectors: the rows that either search brings among its first `pool`.
+        """
+        vector, keywords = self.embedder.queries([question])[0], self.keywords.scores(question)
+        if self.vectors is not None:
+            if within is None:
+                return None, self.vectors @ vector, keywords
+            return within, self.vectors[within] @ vector, keywords[within]
+        import numpy
+
+        near = dict(self.dense(vector, pool, within))
+        others = [row for row, _ in self._by_words(question, pool, within) if row not in near]
+        near |= dict(self.dense(vector, len(others), others)) if others else {}
+        rows = sorted(near)
+        return rows, numpy.array([near[row] for row in rows], dtype=numpy.float32), keywords[rows]
+
+    def _by_words(self, question: str, k: int, within: Sequence[int] | None) -> list[tuple[int, float]]:
+        scores = self.keywords.scores(question)
+        if within is None:
+            return best(scores, k, above=0.0)
+        return [(int(within[at]), score) for at, score in best(scores[within], k, above=0.0)]
 
     @cached_property
     def newest(self) -> str:
@@ -106,9 +127,13 @@ class Index:
         names = [source.partition("/") for source in self.store.sources()]
         return sorted({first for first, _, _ in names}) if all(rest for _, _, rest in names) else []
 
-    def dense(self, vector: Any, k: int) -> list[tuple[int, float]]:
-        """(row, cosine) of the `k` passages nearest to a unit vector."""
-        return best(self.vectors @ vector, min(k, self.about.chunks), above=-math.inf)
+    def dense(self, vector: Any, k: int, within: Sequence[int] | None = None) -> list[tuple[int, float]]:
+        """(row, cosine) of the `k` passages nearest to a unit vector. `within`: the rows that may be found."""
+        if self.collection is not None:
+            return self.collection.search(vector, k, self.store.hashes, within)
+        if within is None:
+            return best(self.vectors @ vector, min(k, self.about.chunks))
+        return [(int(within[at]), score) for at, score in best(self.vectors[within] @ vector, min(k, len(within)))]
 
     def close(self) -> None:
         """Release its files."""
@@ -118,7 +143,8 @@ class Index:
 def open_index(folder: Path, is_verified: bool = False) -> Index:
     """The index in `folder`, every byte checked against its manifest unless that is done already.
 
-    Raises AdvisorError for a folder that is no index, or a damaged one.
+    Raises AdvisorError for a folder that is no index, or a damaged one. A server that holds its vectors is first asked
+    when it is searched.
     """
     if not is_verified:
         found = verify(folder)

@@ -18,6 +18,7 @@ from executors.retrieve.chunks import Chunking
 from executors.retrieve.config import Config
 from executors.retrieve.finder import write_worked
 from executors.retrieve.index import Index, open_index
+from executors.retrieve.server import Collection
 from executors.retrieve.settings import EMBEDDER, FILE, IndexFile, Search
 from executors.retrieve.store import ChunkStore
 from executors.retrieve.tune import Tuning, pairs_of, save_embedder, tune
@@ -57,7 +58,8 @@ def _write(config: Config, inputs: Inputs, before: Index | None, out: Path, say:
             f"chunking.size is {chunking.size}", why=f"the embedding model reads {embedder.room} tokens of a passage"
         )
     sha256 = embedder_hash(embedder.folder)
-    is_usable = before is not None and before.about.embedder_sha256 == sha256
+    # Vectors are taken over from a file, not out of a server.
+    is_usable = before is not None and before.about.embedder_sha256 == sha256 and before.about.store is None
     earlier = Earlier(before.store, before.vectors, before.about.chunking == chunking) if before and is_usable else None
     build = Build(Path(inputs.scratch) / "index", embedder, chunking, sha256, say)
     store = build.run(config.data.path, earlier)
@@ -70,8 +72,9 @@ def _write(config: Config, inputs: Inputs, before: Index | None, out: Path, say:
         documents=store.count("documents"),
         chunking=chunking,
         search=search,
+        store=config.store,
     )
-    build.finish(out)
+    build.finish(out, Collection(config.store) if config.store is not None else None)
     if is_own:
         shutil.copytree(embedder.folder, out / EMBEDDER)
     about = _weighed(config, Index(out, about), say)

@@ -9,6 +9,7 @@ from pydantic import Field
 from advisor.domain.base import Frozen, Lenient
 from executors.retrieve.chunks import Chunking
 from executors.retrieve.rewrite import Rewrite
+from executors.retrieve.server import Server
 
 FILE = "index.json"
 CHUNKS = "chunks.sqlite"
@@ -51,3 +52,5 @@ class IndexFile(Lenient):
     documents: int = Field(ge=1)
     chunking: Chunking
     search: Search
+    store: Server | None = None
+    """The server that holds the vectors; None: `vectors.f32`."""

@@ -117,6 +117,12 @@ class ChunkStore:
         )
         return [int(row[0]) for row in self._db.execute(query, (name,))]
 
+    def hashes(self, rows: Sequence[int]) -> list[bytes]:
+        """The hashes of these rows' embedded texts, in their order. Raises KeyError for a row that is not there."""
+        marks = ",".join("?" * len(rows))
+        found = dict(self._db.execute(f"select id, sha256 from chunks where id in ({marks})", list(rows)))
+        return [found[row] for row in rows]
+
     def row_of(self, sha256: bytes) -> int | None:
         """The first row whose embedded text has this hash."""
         found = self._db.execute("select min(id) from chunks where sha256 = ?", (sha256,)).fetchone()

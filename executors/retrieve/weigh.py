@@ -55,12 +55,12 @@ def choose_share(index: Index, questions: Sequence[Question], say: Say) -> float
 
 def _reciprocals(index: Index, question: Question) -> list[float]:
     """The reciprocal rank of the first passage that answers the question, under each share."""
-    cosines: Any = index.vectors @ index.embedder.queries([question.text])[0]
-    keywords = index.keywords.scores(question.text)
+    places, cosines, keywords = index.both(question.text, index.about.search.pool)
     known: dict[int, bool] = {}
     found = []
     for share in SHARES:
-        rows = [row for row, _ in best(combined(cosines, keywords, share), LOOKED_AT)]
+        order = best(combined(cosines, keywords, share), min(LOOKED_AT, len(cosines)))
+        rows = [at if places is None else int(places[at]) for at, _ in order]
         new = [row for row in rows if row not in known]
         known |= {row: question.is_in(_whole(chunk)) for row, chunk in zip(new, index.store.get(new), strict=True)}
         found.append(next((1 / rank for rank, row in enumerate(rows, start=1) if known[row]), 0.0))

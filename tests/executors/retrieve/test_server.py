@@ -1,0 +1,205 @@
+"""Vectors at a server: a small one on this machine that speaks the used part of Qdrant's protocol."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+
+from advisor.domain.errors import AdvisorError, ExitCode
+from executors import retrieve
+from executors.protocol import Input, Inputs, Machine, Stopped
+from executors.retrieve import build as building
+from executors.retrieve.server import KEY, Collection, Server
+
+Make = Callable[..., Path]
+_PATH = re.compile(r"/collections/([^/?]+)(/points/query|/points)?(?:\?wait=true)?$")
+
+
+class Qdrant(ThreadingHTTPServer):
+    """Collections in memory: name -> (size, {id: (vector, payload)})."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.collections: dict[str, tuple[int, dict[int, tuple[Any, Any]]]] = {}
+        self.key = ""
+        self.keys_seen: list[str] = []
+        self.moved = ""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Qdrant
+
+    def _answer(self) -> None:
+        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.keys_seen.append(self.headers.get("api-key", ""))
+        if self.server.moved:
+            return self._say(307, {}, self.server.moved)
+        if self.server.key and self.headers.get("api-key") != self.server.key:
+            return self._say(401, {"status": {"error": "no key"}})
+        match = _PATH.match(self.path)
+        assert match is not None, self.path
+        name, what = match.group(1), match.group(2)
+        body, known = json.loads(raw or b"{}"), self.server.collections.get(name)
+        if what is None and self.command == "PUT":
+            assert body["vectors"]["distance"] == "Cosine"
+            self.server.collections[name] = (body["vectors"]["size"], {})
+            return self._say(200, {"result": True})
+        if known is None:
+            return self._say(404, {"status": {"error": f"Not found: Collection `{name}` doesn't exist!"}})
+        if what is None:
+            return self._say(200, {"result": {"status": "green", "points_count": len(known[1])}})
+        return self._points(known, what, body)
+
+    def _points(self, known: tuple[int, dict[int, tuple[Any, Any]]], what: str, body: Any) -> None:
+        size, points = known
+        if what == "/points":
+            if any(len(point["vector"]) != size for point in body["points"]):
+                return self._say(400, {"status": {"error": "Wrong input: Vector dimension error"}})
+            points |= {p["id"]: (numpy.array(p["vector"]), p["payload"]) for p in body["points"]}
+            return self._say(200, {"result": {"status": "completed"}})
+        allowed = body.get("filter", {}).get("must", [{"has_id": list(points)}])[0]["has_id"]
+        scored = sorted(((float(points[n][0] @ numpy.array(body["query"])), n) for n in allowed), reverse=True)
+        found = [{"id": n, "score": score, "payload": points[n][1]} for score, n in scored[: body["limit"]]]
+        return self._say(200, {"result": {"points": found}})
+
+    def _say(self, code: int, body: Any, location: str = "") -> None:
+        data = json.dumps(body).encode()
+        self.send_response(code)
+        if location:
+            self.send_header("Location", location)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_GET = do_PUT = do_POST = _answer
+
+    def log_message(self, *told: Any) -> None: ...
+
+
+@pytest.fixture
+def qdrant(monkeypatch: pytest.MonkeyPatch) -> Iterator[Qdrant]:
+    monkeypatch.delenv(KEY, raising=False)
+    server = Qdrant()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def kept_at(server: Qdrant, name: str = "towns") -> dict[str, str]:
+    return {"url": server.url, "collection": name}
+
+
+def test_a_server_finds_what_a_file_finds(towns: Path, make_index: Make, qdrant: Qdrant) -> None:
+    """The same passages in the same order by meaning, in one source, and by both; no vectors lie in the folder."""
+    near = retrieve.open_index(make_index(towns, "near"))
+    folder = make_index(towns, "far", store=kept_at(qdrant))
+    far = retrieve.open_index(folder)
+    assert not (folder / "vectors.f32").exists()
+    assert len(qdrant.collections["towns"][1]) == near.about.chunks
+    within = near.store.rows_in("corvin.md")
+    for question in ("When was the bridge of Corvin built?", "How many live in Elsin?"):
+        for search in ({"by": "dense"}, {"by": "hybrid", "dense_share": 0.4}, {"by": "hybrid"}):
+            settings = retrieve.Search.model_validate(search)
+            for rows in (None, within):
+                expected = near.candidates(question, settings, rows)
+                found = far.candidates(question, settings, rows)
+                assert [row for row, _ in found] == [row for row, _ in expected]
+                assert [score for _, score in found] == pytest.approx([score for _, score in expected], abs=1e-5)
+
+
+def test_sending_goes_on_after_a_stop(
+    towns: Path, make_index: Make, qdrant: Qdrant, monkeypatch: pytest.MonkeyPatch, listener: Any
+) -> None:
+    """Stopped between two blocks, the next attempt sends the rest into the collection that it had begun."""
+    monkeypatch.setattr(building, "POINTS_AT_ONCE", 5)
+    sent: list[int] = []
+    put = Collection.put
+
+    def counted(self: Collection, first: int, vectors: Any, hashes: Any) -> None:
+        if first == 5 and not sent.count(5):
+            sent.append(first)
+            raise Stopped
+        sent.append(first)
+        put(self, first, vectors, hashes)
+
+    monkeypatch.setattr(Collection, "put", counted)
+    with pytest.raises(Stopped):
+        make_index(towns, store=kept_at(qdrant))
+    index = retrieve.open_index(make_index(towns, store=kept_at(qdrant)))
+    assert sent == [0, 5, 5, 10]
+    assert sorted(qdrant.collections["towns"][1]) == list(range(index.about.chunks))
+
+
+def test_nothing_is_written_over(towns: Path, make_index: Make, qdrant: Qdrant) -> None:
+    """A collection that is there is refused; one that was filled with something else since is not searched."""
+    index = retrieve.open_index(make_index(towns, "first", store=kept_at(qdrant)))
+    with pytest.raises(AdvisorError, match="already") as raised:
+        make_index(towns, "second", store=kept_at(qdrant))
+    assert raised.value.code is ExitCode.REFUSED
+    points = qdrant.collections["towns"][1]
+    points.update({number: (vector, {"sha256": "00"}) for number, (vector, _) in points.items()})
+    with pytest.raises(AdvisorError, match="holds other passages"):
+        index.search("bridge")
+    qdrant.collections.clear()
+    with pytest.raises(AdvisorError, match="has no collection towns"):
+        index.search("bridge")
+
+
+def test_a_missing_server_is_said_before_anything_starts(towns: Path, embedder: Path, qdrant: Qdrant) -> None:
+    """Preflight names the address, and what to do."""
+    gone = qdrant.url
+    qdrant.shutdown()
+    qdrant.server_close()
+    told = {"data": {"path": str(towns), "kind": "documents"}, "embedder": str(embedder)}
+    config = retrieve.Config.model_validate({**told, "store": {"url": gone, "collection": "x"}})
+    (found,) = retrieve.preflight(config, Inputs(roles={"model": Input(kind="causal-lm", path="x")}), Machine())
+    assert gone in found.text and "start it" in found.hint
+
+
+def test_the_key_comes_from_the_environment_and_stays_here(
+    towns: Path, make_index: Make, qdrant: Qdrant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that wants a key gets it; without one the error says what to set; no file of the index holds it."""
+    qdrant.key = "secret-7"
+    with pytest.raises(AdvisorError, match="wants a key") as raised:
+        make_index(towns, "none", store=kept_at(qdrant))
+    assert KEY in raised.value.hint
+    monkeypatch.setenv(KEY, "secret-7")
+    folder = make_index(towns, "some", store=kept_at(qdrant))
+    assert retrieve.open_index(folder).search("bridge")
+    assert not any(b"secret-7" in path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    with pytest.raises(AdvisorError, match="in clear"):
+        Collection(Server(url="http://qdrant.example:6333", collection="x"))
+
+
+def test_another_address_gets_nothing(qdrant: Qdrant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A redirect is not followed: the key is sent to the host that is named, and to no other."""
+    monkeypatch.setenv(KEY, "secret-7")
+    other = Qdrant()
+    threading.Thread(target=other.serve_forever, daemon=True).start()
+    qdrant.moved = other.url + "/collections/x"
+    with pytest.raises(AdvisorError, match="status 307"):
+        Collection(Server(url=qdrant.url, collection="x")).points()
+    assert other.keys_seen == []
+    other.shutdown()
+    other.server_close()
+
+
+@pytest.mark.parametrize("url", ["qdrant:6333", "file:///etc/passwd", "http://user:pw@host", "http://a b", "https://"])
+def test_addresses_are_checked(url: str) -> None:
+    """Only http and https, without a name or key in the address."""
+    with pytest.raises(ValueError, match="address"):
+        Server(url=url, collection="x")
