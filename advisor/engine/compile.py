@@ -205,10 +205,7 @@ def _variants(facts: Facts) -> tuple[ArtifactRef, ...]:
 
 
 def _why_no_merge(part: Part, facts: Facts, chain: Chain) -> str:
-    """Why variants or an adapter cannot be merged at this place; empty when they can, and for any other step."""
-    trained = next((step for step in chain.steps if str(step.number) == chain.adapter), None)
-    if part.folds_adapter and trained is not None and trained.config.get("method") == "ia3":
-        return "this version folds LoRA and DoRA adapters into the weights, not IA3; serve it beside the model."
+    """Why variants cannot be merged at this place; empty when they can, and for any other step."""
     if not _merges_variants(part):
         return ""
     if not facts.model_variants:

@@ -172,7 +172,7 @@ def _build(
 
     tokenizer = load_tokenizer(find_folder(inputs.path("model")))
     first = tokenizer.decode(min(ordered[: config.batch], key=lambda s: s.row).ids, skip_special_tokens=True)
-    loaded = setup.load_trainable(config, inputs, [len(s.ids) for s in ordered], first)
+    loaded = setup.load_trainable(config, inputs, [len(s.ids) for s in ordered], first, has_masks=False)
     pad = loaded.tokenizer.pad_token_id or 0
     steps = len(ordered) // (micro_batch * accumulation * group.size())
     shared = setup.arguments(config, inputs, steps, micro_batch, accumulation)

@@ -1,4 +1,4 @@
-"""A LoRA or DoRA adapter folder, and which of a base model's tensors it changes how. Headers only; no torch.
+"""A LoRA, DoRA or IA3 adapter folder, and which of a base model's tensors it changes how. Headers only; no torch.
 
 Every tensor of the adapter must find its place: one that is not understood, or does not fit, refuses the merge
 instead of being dropped.
@@ -22,6 +22,8 @@ _PREFIX = "base_model.model."
 _PART = re.compile(
     r"(?P<module>.+)\.(?P<part>lora_A|lora_B|lora_embedding_A|lora_embedding_B|lora_magnitude_vector)(\.weight)?"
 )
+_LENGTHS = re.compile(r"(?P<module>.+)\.ia3_l")
+KINDS = ("LORA", "IA3")
 _UNSUPPORTED = (
     "layer_replication",
     "target_parameters",
@@ -43,7 +45,8 @@ _BASE_CHANGING = ("pissa", "olora", "corda", "loftq", "lora_ga")
 class Change:
     """How one tensor of the merged model comes about.
 
-    `base` is where it starts from, `replacement` what stands in for it; then the LoRA parts are added.
+    `base` is where it starts from, `replacement` what stands in for it; then the LoRA parts are added, or all is
+    multiplied by `lengths`.
     """
 
     base: TensorInfo
@@ -51,6 +54,8 @@ class Change:
     a: TensorInfo | None = None
     b: TensorInfo | None = None
     magnitude: TensorInfo | None = None
+    lengths: TensorInfo | None = None
+    """IA3: [out, 1] for keys and values, [1, in] for what feeds a feed-forward layer."""
     scale: float = 1.0
     is_transposed: bool = False
     """The update is stored the other way round than the weight (`fan_in_fan_out`, embeddings)."""
@@ -69,14 +74,15 @@ class Adapter:
 
 
 def open_adapter(path: str | Path) -> Adapter:
-    """Check an adapter folder. Raises AdvisorError for other kinds than LoRA, damage, and options not supported."""
+    """Check an adapter folder. Raises AdvisorError for other kinds, damage, and options not supported."""
     folder = Path(path).expanduser()
     if not folder.is_dir():
         raise AdvisorError(f"no adapter folder at {path}", hint="give the folder that holds adapter_config.json")
     config = read_json(folder / "adapter_config.json")
-    if config.get("peft_type") != "LORA":
+    if config.get("peft_type") not in KINDS:
         raise AdvisorError(
-            f"{folder} is an adapter of type {config.get('peft_type')}", why="only LoRA and DoRA adapters can be merged"
+            f"{folder} is an adapter of type {config.get('peft_type')}",
+            why="only LoRA, DoRA and IA3 adapters can be merged",
         )
     unsupported = [key for key in _UNSUPPORTED if config.get(key)]
     if str(config.get("init_lora_weights")).lower().startswith(_BASE_CHANGING):
@@ -99,6 +105,9 @@ def plan_changes(model: ModelFolder, adapter: Adapter) -> dict[str, Change]:
     """
     changes: dict[str, Change] = {}
     for name, info in adapter.tensors.items():
+        if vector := _LENGTHS.fullmatch(_plain(name)):
+            changes |= _lengthened(model, adapter, vector["module"], info)
+            continue
         found = _PART.fullmatch(_plain(name))
         target = f"{found['module']}.weight" if found else _plain(name)
         change = changes.get(target) or Change(_base_of(model, adapter, target))
@@ -112,6 +121,20 @@ def plan_changes(model: ModelFolder, adapter: Adapter) -> dict[str, Change]:
     ):
         finished[HEAD] = Change(model.tensors[EMBEDDING])
     return finished
+
+
+def _lengthened(model: ModelFolder, adapter: Adapter, module: str, info: TensorInfo) -> dict[str, Change]:
+    """What one vector of IA3 changes: the weight, and the bias where it scales the output."""
+    weight = _base_of(model, adapter, f"{module}.weight")
+    is_transposed = bool(adapter.config.get("fan_in_fan_out"))
+    out, width = weight.shape[::-1] if is_transposed else weight.shape
+    if info.shape not in ((out, 1), (1, width)):
+        raise _other_base(adapter, f"its vector for {module} is {info.shape} where the base has {weight.shape}")
+    found = {f"{module}.weight": Change(weight, lengths=info, is_transposed=is_transposed)}
+    bias = model.tensors.get(f"{module}.bias")
+    if bias is not None and info.shape == (out, 1):
+        found[f"{module}.bias"] = Change(bias, lengths=info)
+    return found
 
 
 def _plain(name: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from executors.merge.adapter import HEAD, Change, open_adapter, plan_changes
-from executors.merge.delta import add_dora, add_lora, lora_delta
+from executors.merge.delta import add_dora, add_lengths, add_lora, lora_delta
 from executors.protocol import Inputs, Say, Stopped
 from executors.prune.kept import pruned_tensors
 from executors.tensors.folder import copy_companions, open_model, write_json
@@ -47,9 +47,12 @@ def merged(change: Change, keeps_zeros: bool = False) -> torch.Tensor:
     """One tensor of the merged model, in the base's type. `keeps_zeros`: what is zero in the base stays zero."""
     base = read_tensor(change.replacement or change.base)
     dtype = torch_dtype(change.base.dtype)
+    weight = base.T if change.is_transposed else base
+    if change.lengths is not None:
+        result = add_lengths(weight, read_tensor(change.lengths))
+        return (result.T if change.is_transposed else result).to(dtype).contiguous()
     if change.a is None or change.b is None:
         return base.to(dtype)
-    weight = base.T if change.is_transposed else base
     delta = lora_delta(read_tensor(change.a), read_tensor(change.b), change.scale)
     if change.magnitude is None:
         result = add_lora(weight, delta)

@@ -2,7 +2,7 @@
 
 LoRA: Hu et al. 2021, arXiv 2106.09685, section 4.1: W + scale * B A. rsLoRA: Kalajdzievski 2023, arXiv 2312.03732:
 scale = alpha / sqrt(rank). DoRA: Liu et al. 2024, arXiv 2402.09353, section 4: the rows of the sum scaled to learned
-lengths.
+lengths. IA3: Liu et al. 2022, arXiv 2205.05638, section 3.3: rows, or columns, scaled by learned factors.
 """
 
 from __future__ import annotations
@@ -36,3 +36,9 @@ def add_dora(weight: torch.Tensor, delta: torch.Tensor, magnitude: torch.Tensor)
     changed = weight.float() + delta
     lengths = torch.linalg.vector_norm(changed, dim=1, keepdim=True)
     return changed * (magnitude.float().reshape(-1, 1) / lengths)
+
+
+def add_lengths(weight: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """weight [out, in] times lengths [out, 1] or [1, in]; a bias [out] times lengths [out, 1]."""
+    factors = lengths.float()
+    return weight.float() * (factors.reshape(-1) if weight.ndim == 1 else factors)

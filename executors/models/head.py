@@ -30,6 +30,31 @@ def only_at(model: Any, positions: Any) -> Iterator[None]:
         handle.remove()
 
 
+PLAIN_HEADS = ("llama", "mistral", "qwen2", "qwen3", "phi3", "smollm3", "olmo2")
+"""Architectures whose logits are the head's product and nothing else: no scale, no cap."""
+
+
+def frozen_head(model: Any) -> Any:
+    """The head of a model whose loss can be had without its logits: plain, frozen and unhooked. None otherwise."""
+    import torch
+
+    head = model.get_output_embeddings()
+    is_plain = type(head) is torch.nn.Linear and head.bias is None and model.config.model_type in PLAIN_HEADS
+    is_own = is_plain and not head._forward_hooks and not head._forward_pre_hooks and "forward" not in vars(head)
+    return head if is_own and not head.weight.requires_grad else None
+
+
+@contextmanager
+def hidden_at(model: Any, head: Any, positions: Any) -> Iterator[None]:
+    """Inside, the model gives as its logits what the head would have read: [1, positions.sum(), width]."""
+    head.forward = lambda hidden: hidden
+    try:
+        with only_at(model, positions):
+            yield
+    finally:
+        del head.forward
+
+
 def predicting(labels: Any) -> Any:
     """Positions whose next token is labelled. `labels`: int [batch, time], -100 where not; bool of that shape back."""
     import torch

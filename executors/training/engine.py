@@ -12,7 +12,7 @@ from typing import Any
 
 from advisor.domain.errors import AdvisorError, ExitCode
 from executors.artifact import Manifest
-from executors.models.head import only_at, predicting
+from executors.models.head import frozen_head, hidden_at, only_at, predicting
 from executors.training import checkpoint
 from executors.training.group import rank
 
@@ -80,17 +80,24 @@ class AnswerLoss:
     ) -> Any:
         from torch.nn.functional import cross_entropy
 
+        from executors.training.head_loss import head_loss
+
         trainer: Any = self
         labels = inputs["labels"]
         if labels.is_cuda or return_outputs:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)  # type: ignore[misc]
         positions = predicting(labels)
-        with only_at(trainer.accelerator.unwrap_model(model), positions):
-            # Padding stands on the right, where a causal model cannot see it, so no mask is needed.
-            logits = model(input_ids=inputs["input_ids"], use_cache=False).logits[0]
         targets = labels[:, 1:][positions[:, :-1]]
+        inner = trainer.accelerator.unwrap_model(model)
+        head = frozen_head(inner)
+        # Padding stands on the right, where a causal model cannot see it, so no mask is needed.
+        with only_at(inner, positions) if head is None else hidden_at(inner, head, positions):
+            found = model(input_ids=inputs["input_ids"], use_cache=False).logits[0]
         counted = num_items_in_batch if num_items_in_batch is not None else targets.numel()
-        loss = cross_entropy(logits.float(), targets, reduction="sum") / counted
+        if head is None:
+            loss = cross_entropy(found.float(), targets, reduction="sum") / counted
+        else:
+            loss = head_loss(found, head.weight, targets) / counted
         # Labels are counted over all processes, and their gradients averaged.
         return loss * trainer.accelerator.num_processes if num_items_in_batch is not None else loss
 

@@ -47,22 +47,26 @@ def load_base(config: TrainingConfig, inputs: Inputs) -> Loaded:
     return load_model(kind, inputs.path("model"), config.precision, quantization=quantization)
 
 
-def load_trainable(config: TrainingConfig, inputs: Inputs, lengths: Sequence[int], text: str = "") -> Loaded:
+def load_trainable(
+    config: TrainingConfig, inputs: Inputs, lengths: Sequence[int], text: str = "", *, has_masks: bool = True
+) -> Loaded:
     """The model in training mode with fresh adapters, with the adapter of an earlier step, or whole.
 
     `lengths`: tokens of each sequence, by which the attention is chosen. `text`: what a soft prompt begins from.
+    `has_masks`: whether the trainer gives the model a mask of what is padding.
     Seeds every random generator, so that the same seed gives the same fresh weights. The zeros of a pruned model are
     kept: LoRA trains under the mask, whole weights by masked gradients.
     """
     from transformers import set_seed
 
     from executors.adapters.attach import add_adapter, continue_adapter
+    from executors.adapters.fused import fuse
     from executors.adapters.masked import keep_zeros
     from executors.prune.kept import pruned_tensors
 
     set_seed(inputs.seed)
     loaded = load_base(config, inputs)
-    choose_attention(loaded.model, lengths, config.attention)
+    choose_attention(loaded.model, lengths, config.attention, has_masks=has_masks)
     model = loaded.model
     if config.method != "full":
         given = Path(inputs.path("adapter")) if "adapter" in inputs.roles else None
@@ -71,17 +75,28 @@ def load_trainable(config: TrainingConfig, inputs: Inputs, lengths: Sequence[int
     folder = find_folder(inputs.path("model"))
     if pruned := pruned_tensors(folder):
         keep_zeros(model, folder, pruned, config.method)
+    fuse(model)
     return Loaded(model, loaded.tokenizer, loaded.bytes)
 
 
-def choose_attention(model: Any, lengths: Sequence[int], wanted: str = "auto") -> None:
-    """Plain attention for short sequences on the CPU: the backward pass of the fused kernel costs more than it saves.
+def choose_attention(model: Any, lengths: Sequence[int], wanted: str = "auto", *, has_masks: bool = True) -> None:
+    """On the CPU what replaces PyTorch's fused kernel, whose backward pass costs more than it saves.
 
-    Measured with SmolLM2-135M in bfloat16 on one core: 16x64 tokens 466 against 350 tokens/s, 8x256 274 against 382.
+    Whole causal attention where there are no masks and the processor multiplies bfloat16; plain attention for short
+    sequences otherwise. Measured with SmolLM2-135M in bfloat16 on one core: plain 16x64 tokens 466 against 350 tokens/s
+    of the kernel, 8x256 274 against 382; forward and backward of one layer's attention at 4x256 29 ms by the kernel, 12
+    whole.
     """
+    import torch
+
+    is_on_cpu = model.device.type == "cpu"
     if wanted != "auto":
         model.set_attn_implementation("flash_attention_2" if wanted == "flash" else wanted)
-    elif model.device.type == "cpu" and sum(lengths) / len(lengths) <= SHORT_SEQUENCE:
+    elif is_on_cpu and not has_masks and model.dtype == torch.bfloat16:
+        from executors.models.attention import register
+
+        model.set_attn_implementation(register())
+    elif is_on_cpu and sum(lengths) / len(lengths) <= SHORT_SEQUENCE:
         model.set_attn_implementation("eager")
 
 

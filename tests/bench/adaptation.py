@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 MODEL = "builtin:smollm2-135m-instruct"
-EXAMPLES = 40
-"""Held-out rows that are measured before and after."""
+EXAMPLES, JUDGED = 40, 120
+"""Held-out rows that are measured before and after; of judged answers more, since a share needs them."""
 SEQ_LEN = 256
 THREADS = int(os.environ.get("OMP_NUM_THREADS", "2"))
 _PLAIN = {"seq_len": SEQ_LEN, "micro_batch": 8, "eval_steps": 1000}
@@ -39,6 +39,7 @@ class Trained:
     """The role whose artifact is the data of the evaluation; empty: the built-in data of `kind`."""
     reward_by: str = ""
     """The role of the reward model that scores greedy answers to held-out prompts."""
+    examples: int = EXAMPLES
 
 
 def supervised(method: str, rate: float, steps: int = 24, **changes: Any) -> Trained:
@@ -47,10 +48,10 @@ def supervised(method: str, rate: float, steps: int = 24, **changes: Any) -> Tra
     return Trained((("finetune", "adapter", settings),), "instructions", _SUPERVISED)
 
 
-def preferring(objective: str, kind: str, measures: tuple[str, ...], steps: int = 16, **changes: Any) -> Trained:
+def preferring(objective: str, kind: str, measures: tuple[str, ...], steps: int = 32, **changes: Any) -> Trained:
     """DPO, ORPO or KTO through LoRA."""
-    settings = {"objective": objective, "learning_rate": 1e-4, "max_steps": steps, **changes}
-    return Trained((("align", "adapter", settings),), kind, measures)
+    settings = {"objective": objective, "learning_rate": 5e-4, "max_steps": steps, **changes}
+    return Trained((("align", "adapter", settings),), kind, measures, examples=JUDGED)
 
 
 _POLICY = {"generations": 8, "micro_batch": 16, "learning_rate": 1e-4, "eval_steps": 1000}
@@ -97,10 +98,10 @@ ROWS: dict[str, Trained] = {
         measured_on="data",
     ),
     "safety-sft": Trained(
-        (("align.safety", "adapter", {"learning_rate": 5e-4, "max_steps": 24}),),
+        (("align.safety", "adapter", {"learning_rate": 1e-3, "max_steps": 96}),),
         "instructions",
         ("refusal_rate", "over_refusal", "held_out_loss"),
-        {"safety": 24},
+        {"safety": 32},
     ),
 }
 
@@ -177,7 +178,7 @@ def _evaluate(row: Trained, model: dict[str, str], roles: dict[str, str], folder
         data = {"path": roles[row.measured_on], "kind": "preferences"}
     general = {"path": "builtin:reference", "kind": "text", "max_examples": 12}
     config = evaluate.Config.model_validate(
-        {"data": data, "max_examples": EXAMPLES, "seq_len": SEQ_LEN, "multiple_choice": 0, "generate_tokens": 0,
+        {"data": data, "max_examples": row.examples, "seq_len": SEQ_LEN, "multiple_choice": 0, "generate_tokens": 0,
          "probes": {"general": general}, **row.evaluation}
     )  # fmt: skip
     given = {role: Input(kind="adapter" if role == "adapter" else "causal-lm", path=p) for role, p in model.items()}
@@ -221,7 +222,7 @@ def _kept(name: str) -> Path:
 
 
 def _print(rows: Sequence[dict[str, Any]]) -> None:
-    print(f"{MODEL}, data builtin:stdlib, {EXAMPLES} held-out rows, intervals by paired bootstrap.")
+    print(f"{MODEL}, data builtin:stdlib, {EXAMPLES} held-out rows ({JUDGED} for dpo, orpo, kto), paired bootstrap.")
     print()
     print("| technique | measure | before | after | change | 95 % interval | share kept |")
     print("| --- | --- | ---: | ---: | ---: | --- | ---: |")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import IA3Config, LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM
 
 from advisor.domain.errors import AdvisorError, Severity
@@ -29,6 +29,8 @@ ADAPTERS: dict[str, dict[str, Any]] = {
     "norms saved whole": {"target_modules": ["q_proj"], "modules_to_save": ["norm"]},
     "embedding saved whole": {"target_modules": ["q_proj"], "modules_to_save": ["embed_tokens"]},
     "embedding and head": {"target_modules": ["q_proj", "embed_tokens"]},
+    "ia3": {"target_modules": ["k_proj", "v_proj", "down_proj"], "feedforward_modules": ["down_proj"]},
+    "ia3 and a norm": {"target_modules": ["k_proj"], "feedforward_modules": [], "modules_to_save": ["norm"]},
     "head saved whole": {"target_modules": ["q_proj"], "modules_to_save": ["lm_head"]},
 }
 
@@ -37,7 +39,8 @@ def _train(base: Path, folder: Path, options: dict[str, Any]) -> Path:
     """An adapter whose every trainable tensor was moved at random, as after training."""
     torch.manual_seed(7)
     model = AutoModelForCausalLM.from_pretrained(base)
-    peft = get_peft_model(model, LoraConfig(r=4, lora_alpha=8, **options))
+    config = IA3Config(**options) if "feedforward_modules" in options else LoraConfig(r=4, lora_alpha=8, **options)
+    peft = get_peft_model(model, config)
     for parameter in peft.parameters():
         if parameter.requires_grad:
             parameter.data += 0.05 * torch.randn_like(parameter)
@@ -76,6 +79,33 @@ def test_the_merge_equals_that_of_peft(tiny_model: Path, tmp_path: Path, listene
     assert names
     for key in names:
         torch.testing.assert_close(found[key].float(), expected[key], rtol=2**-8, atol=1e-6)
+
+
+def test_ia3_scales_biases_with_the_rows(make_model: Any, tmp_path: Path, listener: Any) -> None:
+    """A base with biases and an IA3 adapter on it merge into what PEFT merges: factors of outputs take the bias too."""
+    base = make_model(tmp_path / "base", attention_bias=True)
+    model = AutoModelForCausalLM.from_pretrained(base)
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(parameter)
+    model.save_pretrained(base)
+    adapter = _train(base, tmp_path / "adapter", ADAPTERS["ia3"])
+    merge.run(merge.Config(), _inputs(base, adapter), tmp_path / "out", listener)
+    peft = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), adapter)
+    expected = peft.merge_and_unload().state_dict()
+    found = AutoModelForCausalLM.from_pretrained(tmp_path / "out", dtype=torch.float32).state_dict()
+    assert any(key.endswith("k_proj.bias") for key in found)
+    for key in found:
+        torch.testing.assert_close(found[key], expected[key], rtol=2**-7, atol=1e-6)
+
+
+def test_an_ia3_adapter_of_another_width_is_refused(tiny_model: Path, tmp_path: Path, make_model: Any) -> None:
+    """Vectors that do not fit the base's weights refuse the merge before anything runs."""
+    other = make_model(tmp_path / "other", hidden_size=32)
+    adapter = _train(other, tmp_path / "adapter", ADAPTERS["ia3"])
+    found = merge.preflight(merge.Config(), _inputs(tiny_model, adapter), Machine())
+    assert [d.severity for d in found] == [Severity.DANGER]
+    assert "its vector for" in (found[0].because or "")
 
 
 def test_rounding_happens_once(tiny_model: Path, lora: Path, tmp_path: Path, listener: Any) -> None:
@@ -120,7 +150,7 @@ def _edited(adapter: Path, folder: Path, **changes: Any) -> Path:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"peft_type": "IA3"}, "of type IA3"),
+        ({"peft_type": "PROMPT_TUNING"}, "of type PROMPT_TUNING"),
         ({"layer_replication": [[0, 2]]}, "layer_replication"),
         ({"init_lora_weights": "pissa_niter_4"}, "pissa"),
     ],
