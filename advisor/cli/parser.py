@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from typing import NoReturn
 
 from advisor.domain.answers import GpuAnswer, HardwareAnswer
@@ -13,7 +15,7 @@ class Parser(argparse.ArgumentParser):
     """Exact option names only, so that adding an option never changes what a script means."""
 
     def __init__(self, *, prog: str, description: str) -> None:
-        super().__init__(prog=prog, description=description, allow_abbrev=False)
+        super().__init__(prog=prog, description=description, allow_abbrev=False, formatter_class=_formatter)
 
     def error(self, message: str) -> NoReturn:
         import difflib
@@ -26,6 +28,22 @@ class Parser(argparse.ArgumentParser):
             message = f"unknown option {word!r}" if word.startswith("-") else f"unexpected argument {word!r}"
             hint = f"did you mean {close[0]}?" if close else hint
         raise AdvisorError(message, hint=hint)
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """A formatter as wide as the terminal. argparse makes one for every option, and would import the readers of
+    archives to ask for the width."""
+    return argparse.HelpFormatter(prog, width=_columns() - 2)
+
+
+def _columns() -> int:
+    said = os.environ.get("COLUMNS", "")
+    if said.isdecimal() and int(said) > 0:
+        return int(said)
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ else 1).columns or 80
+    except (OSError, ValueError):
+        return 80
 
 
 def add_hardware_overrides(parser: argparse.ArgumentParser) -> None:

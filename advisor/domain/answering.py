@@ -4,8 +4,6 @@ The front end sends an `Opening`, then `Question`s one at a time, and at any mom
 process. It hears `Ready`, then for each question `Piece`s and one `Answered`; `Refused` in place of either.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter

@@ -1,7 +1,5 @@
 """`Answers`: what a person said, as the answers file gives it. Everything but `goal` may be missing."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator

@@ -1,7 +1,5 @@
 """`ModelShape`: a decoder's dimensions, from which memory, FLOPs and file sizes follow."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from advisor.domain.base import Frozen

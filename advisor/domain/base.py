@@ -4,8 +4,6 @@ Validators are built when a type is first used, not when it is defined; hence de
 which needs none. Every command starts faster for it.
 """
 
-from __future__ import annotations
-
 from pydantic import BaseModel, ConfigDict
 
 

@@ -1,7 +1,5 @@
 """`Calibration`: what this machine was measured to reach, once, in some ten seconds. It predicts nothing itself."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

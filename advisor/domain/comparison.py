@@ -1,7 +1,5 @@
 """`CompareReport`: ways to the same goal, measured on the same questions, and which of them won."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

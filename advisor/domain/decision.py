@@ -3,8 +3,6 @@
 Front ends write it, the supervisor reads it when it starts: it takes effect with the next `advisor resume`.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

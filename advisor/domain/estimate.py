@@ -1,7 +1,5 @@
 """What an estimate is asked and what it answers (contract section 4). Memory in GiB (2**30 bytes), per GPU."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

@@ -4,8 +4,6 @@ The supervisor stamps `seq` and `time`. Readers ignore unknown fields and unknow
 version they do not know.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError

@@ -1,7 +1,5 @@
 """`Facts`: answers and profiles, flat and typed: the engine's only input."""
 
-from __future__ import annotations
-
 from advisor.domain.architecture import ModelShape
 from advisor.domain.base import Frozen
 from advisor.domain.measurement import Correction

@@ -1,7 +1,5 @@
 """`Interaction`: what doing one family and then another does to a model, under which condition, and why."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from advisor.domain.base import Frozen

@@ -1,7 +1,5 @@
 """`Knowledge`: everything in `trees/`, checked and typed."""
 
-from __future__ import annotations
-
 from functools import cached_property
 
 from advisor.domain.architecture import ModelShape
@@ -57,6 +55,21 @@ class Catalog(Frozen):
     models: tuple[CatalogModel, ...] = ()
 
 
+class Practice(Frozen):
+    """A principle, guide row, pattern or practice of the sources that is not a technique of its own."""
+
+    id: str
+    kind: str
+    """principle | guide | pattern | pairing | strategy | anti-pattern | quick-reference | hierarchy | evaluation |
+    tools | step."""
+    title: str
+    text: str
+    techniques: tuple[str, ...] = ()
+    families: tuple[str, ...] = ()
+    numbers: dict[str, float | str] = {}
+    sources: tuple[str, ...] = ()
+
+
 class Knowledge(Frozen):
     tree: DecisionTree
     techniques: tuple[Technique, ...]
@@ -86,18 +99,3 @@ class Knowledge(Frozen):
             if profile.id == profile_id:
                 return profile
         raise KeyError(profile_id)
-
-
-class Practice(Frozen):
-    """A principle, guide row, pattern or practice of the sources that is not a technique of its own."""
-
-    id: str
-    kind: str
-    """principle | guide | pattern | pairing | strategy | anti-pattern | quick-reference | hierarchy | evaluation |
-    tools | step."""
-    title: str
-    text: str
-    techniques: tuple[str, ...] = ()
-    families: tuple[str, ...] = ()
-    numbers: dict[str, float | str] = {}
-    sources: tuple[str, ...] = ()

@@ -1,7 +1,5 @@
 """`Measurement`: predicted and measured of one finished step; `Correction`: what several of them say together."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from typing import Any, Literal

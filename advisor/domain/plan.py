@@ -1,9 +1,7 @@
 """`Plan`, `Step`, `ArtifactRef`: exactly what will be executed, with estimates. A file a person may edit."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -139,7 +137,7 @@ class Plan(Frozen):
     """Stack entries that are advice, not steps that can be executed here."""
 
     @model_validator(mode="after")
-    def _is_a_chain(self) -> Plan:
+    def _is_a_chain(self) -> Self:
         for position, step in enumerate(self.steps, 1):
             if step.number != position:
                 raise ValueError(f"steps are numbered 1, 2, 3 in their order; step {position} says {step.number}")

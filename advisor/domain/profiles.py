@@ -1,7 +1,5 @@
 """`HardwareProfile`, `ModelProfile`, `DataProfile`: what the probes saw. Unknown is None, never 0."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from pydantic import Field

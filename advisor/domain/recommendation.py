@@ -1,7 +1,5 @@
 """`Recommendation`: the engine's answer (contract section 3)."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 from pydantic import Field

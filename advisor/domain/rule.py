@@ -1,7 +1,5 @@
 """`Rule`: one piece of advice as data: under these facts, favour or rule out these techniques, and why."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from advisor.domain.base import Frozen

@@ -1,7 +1,5 @@
 """`Run`: what a run was started with, as `run.json` keeps it."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """`RunReport`: what came of a run, and what each step changed against the baseline."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """`Technique`: one named method: when it applies, what it needs and gives, its evidence."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 from pydantic import Field

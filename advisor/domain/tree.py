@@ -1,7 +1,5 @@
 """`Question`, `Choice`, `DecisionTree`: what is asked and where an answer leads."""
 
-from __future__ import annotations
-
 from advisor.domain.base import Frozen
 from advisor.domain.condition import Condition, Scalar
 

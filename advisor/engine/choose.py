@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from advisor.domain.facts import Facts
 from advisor.domain.knowledge import Knowledge
 from advisor.domain.recommendation import Reason, Rejection
+from advisor.domain.record import record
 from advisor.domain.rule import Rule
 from advisor.engine.conditions import holds
 from advisor.engine.eligibility import Candidate, Examiner
@@ -22,7 +23,7 @@ PLACE = 0.01
 """Points by which an earlier offer of the same slot is ahead: settles ties as the rule lists them."""
 
 
-@dataclass(frozen=True)
+@record
 class Scored:
     """A feasible candidate of a slot with its points and the reasons that gave them."""
 
@@ -36,7 +37,7 @@ class Scored:
         return self.candidate.technique.id
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Slot:
     """One thing to fill: who is offered, and why it is open."""
 
@@ -47,7 +48,7 @@ class Slot:
     rejected: list[Rejection] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Choice:
     """All slots of a situation, filled as far as possible, and the rules that fired."""
 

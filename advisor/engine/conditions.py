@@ -48,8 +48,8 @@ def _is_listed(value: object, listed: tuple[Scalar, ...]) -> bool:
 
 
 def _has_bounds(condition: Condition) -> bool:
-    bounds = (condition.at_least, condition.at_most, condition.above, condition.below)
-    return any(bound is not None for bound in bounds)
+    is_free = condition.at_least is None and condition.at_most is None
+    return not (is_free and condition.above is None and condition.below is None)
 
 
 def _is_within(condition: Condition, value: float) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from advisor.domain.facts import Facts
 from advisor.domain.recommendation import Flip
+from advisor.domain.record import record
 from advisor.engine.stack import Situation, decide
 
 AT_MOST = 6
@@ -25,7 +25,7 @@ UNMEASURED: dict[str, Any] = {
 """What was measured on this machine says nothing of an imagined one."""
 
 
-@dataclass(frozen=True)
+@record
 class Change:
     """One fact with another value, under its name in the answers file."""
 

@@ -20,7 +20,7 @@ BESIDE = frozenset(
 """Artifacts that stand beside the model and leave it as it is."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Chain:
     """What has been compiled so far: where the model and the adapter come from."""
 

@@ -8,11 +8,11 @@ Method: dynamic programming over subsets (Held and Karp 1962), with the last ste
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 
 from advisor.domain.recommendation import PairReason
+from advisor.domain.record import record
 from advisor.domain.words import ArtifactKind
 from advisor.engine.interactions import IMPOSSIBLE, Judge
 from advisor.engine.parts import ModelState, Part, after, why_not_after
@@ -21,7 +21,7 @@ _SCALE = 1000
 """A unit of cost outweighs any number of golden-order inversions among the steps of one stack."""
 
 
-@dataclass(frozen=True)
+@record
 class Ordered:
     """A solved order. `cost` is the sum of the verdicts' costs; `core` names the conflict when there is no order."""
 

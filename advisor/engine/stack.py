@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from advisor.domain.facts import Facts
 from advisor.domain.knowledge import Knowledge
 from advisor.domain.recommendation import Reason, Rejection
+from advisor.domain.record import record
 from advisor.domain.words import ArtifactKind, Family
 from advisor.engine.choose import Choice, Scored, choose, slots_of
 from advisor.engine.eligibility import Candidate, Examiner
@@ -23,7 +24,7 @@ NEEDS_ONE_MODEL = frozenset({Family.QUANTIZE, Family.PRUNE, Family.MERGE, Family
 """Families that work on one set of weights: an adapter beside it has to be folded in first."""
 
 
-@dataclass(frozen=True)
+@record
 class Member:
     """One step of a stack: its part in the order, its candidate, and why it is there."""
 
@@ -38,7 +39,7 @@ class Member:
         return self.part.technique
 
 
-@dataclass(frozen=True)
+@record
 class Assembled:
     """A stack in its order, or why there is none."""
 
@@ -51,7 +52,7 @@ class Assembled:
         return tuple(member.technique for member in self.members)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Situation:
     """What every run of the engine needs: knowledge, facts, the judge of pairs, and the shared examiner."""
 

@@ -6,11 +6,12 @@ Safe loaders only. At most 1 MiB; alias bombs and duplicate keys are refused. It
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.domain.errors import AdvisorError, ExitCode
+from advisor.domain.record import record
 
 if TYPE_CHECKING:
     import yaml
@@ -22,7 +23,7 @@ MAX_NODES = 50_000
 KeyPath = tuple[str | int, ...]
 
 
-@dataclass(frozen=True)
+@record
 class Located:
     """Plain values of a file, where it came from, and the line (from 1) of each key path."""
 

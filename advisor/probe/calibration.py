@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -77,8 +78,13 @@ def store_calibration(profile: HardwareProfile, found: Calibration) -> Path | No
 def _torch_version() -> str:
     """The installed version, empty without one, by its metadata's folder: importlib.metadata would slow each start."""
     for place in sys.path:
-        for found in Path(place or ".").glob("torch-*.dist-info"):
-            return found.name.removeprefix("torch-").removesuffix(".dist-info")
+        try:
+            names = os.listdir(place or ".")  # noqa: PTH208 (a folder of hundreds: names alone are enough)
+        except OSError:
+            continue
+        for name in names:
+            if name.startswith("torch-") and name.endswith(".dist-info"):
+                return name.removeprefix("torch-").removesuffix(".dist-info")
     return ""
 
 

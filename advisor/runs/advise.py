@@ -5,7 +5,6 @@ Front ends call this; it decides nothing itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from advisor.domain.answers import Answers, GpuAnswer
@@ -14,12 +13,13 @@ from advisor.domain.facts import Facts
 from advisor.domain.knowledge import Knowledge
 from advisor.domain.profiles import DataProfile, HardwareProfile, ModelProfile
 from advisor.domain.recommendation import Recommendation
+from advisor.domain.record import record
 
 if TYPE_CHECKING:
     from advisor.domain.plan import Plan
 
 
-@dataclass(frozen=True)
+@record
 class Overrides:
     """Hardware to simulate instead of what the probes see."""
 
@@ -32,7 +32,7 @@ class Overrides:
         return bool(self.gpus) or self.no_gpu or self.ram_gib is not None
 
 
-@dataclass(frozen=True)
+@record
 class Advice:
     """A recommendation with everything it was made from."""
 

@@ -7,11 +7,11 @@ outputs; prompt tuning lengthens the sequence; prefix tuning lengthens keys and 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 
 from advisor.domain.architecture import ModelShape
 from advisor.domain.errors import AdvisorError
+from advisor.domain.record import record
 from advisor.engine.estimate import constants as c
 from advisor.engine.estimate import shapes
 from advisor.engine.estimate.shapes import Linear
@@ -42,7 +42,7 @@ NAMES: dict[str, tuple[str, ...]] = {
 GROUPS = ("all-linear", "attention", "mlp")
 
 
-@dataclass(frozen=True)
+@record
 class Adapter:
     """Traits of one kind. Kept bytes are per element of a targeted matrix's input or output."""
 

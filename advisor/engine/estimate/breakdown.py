@@ -22,7 +22,7 @@ loader keeps; activations differ by implementation (fused kernels keep less, dro
 the logits; a CUDA context takes 0.25 to 1.3 GiB (`constants.CUDA_CONTEXT`)."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Breakdown:
     """Bytes per GPU by term."""
 

@@ -5,16 +5,16 @@ Names only and their traits; the arithmetic stands in the modules named after th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
 from advisor.domain.errors import AdvisorError
+from advisor.domain.record import record
 
 Trains = Literal["all", "adapter", "nothing"]
 
 
-@dataclass(frozen=True)
+@record
 class Method:
     """Traits of one method. Copies count models of the same size, the trained one not among them."""
 
