@@ -5,13 +5,12 @@ It judges techniques one by one; which of the possible ones is best is decided b
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from advisor.domain.estimate import StepEstimate
 from advisor.domain.facts import Facts
 from advisor.domain.recommendation import Rejection
-from advisor.domain.record import record
 from advisor.domain.technique import Technique
 from advisor.domain.words import Family
 from advisor.engine import carriers, serving
@@ -29,7 +28,7 @@ LONGEST_ON_GPU = 90 * 24 * HOUR
 """A quarter of a year: beyond it the result is out of date before it is there."""
 
 
-@record
+@dataclass(frozen=True)
 class Candidate:
     """A technique that is possible here, in the configuration that fits."""
 

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from advisor.domain.architecture import ModelShape
 from advisor.domain.estimate import EstimateLora, EstimateModel, EstimateRequest
 from advisor.domain.facts import Facts
 from advisor.domain.measurement import Correction
-from advisor.domain.record import record
 from advisor.engine.estimate import effective_method, estimate, shape_of
 from advisor.engine.estimate.corrections import corrected, correction_of
 from advisor.engine.estimate.host import host_memory
@@ -44,7 +43,7 @@ STUDENT_SHARE = 0.5
 """Parameters of a distilled student against its teacher where nobody said."""
 
 
-@record
+@dataclass(frozen=True)
 class Rung:
     """One configuration on the ladder."""
 
@@ -75,7 +74,7 @@ class Rung:
         return settings
 
 
-@record
+@dataclass(frozen=True)
 class Measure:
     """Something done so that a step fits, as a technique that accompanies it, and what it bought."""
 
@@ -83,7 +82,7 @@ class Measure:
     text: str
 
 
-@record
+@dataclass(frozen=True)
 class Fit:
     """The first rung that fits, or the nearest miss. GiB per GPU, or of RAM."""
 

@@ -5,10 +5,10 @@ A part knows no costs and no facts; it is made from a technique and the few sett
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from advisor.domain.facts import Facts
-from advisor.domain.record import record
 from advisor.domain.technique import Technique
 from advisor.domain.words import ActsOn, ArtifactKind, Family
 
@@ -20,7 +20,7 @@ _BESIDE = (None, ArtifactKind.PROMPT, ArtifactKind.INDEX, ArtifactKind.REMOTE_MO
 """What is left where the model of the chain stays as it is."""
 
 
-@record
+@dataclass(frozen=True)
 class Part:
     """One step of a stack."""
 
@@ -41,7 +41,7 @@ class Part:
         return self.consumes == (ArtifactKind.ADAPTER,)
 
 
-@record
+@dataclass(frozen=True)
 class ModelState:
     """What the chain holds between two steps: the kind of model, and whether an adapter waits beside it."""
 

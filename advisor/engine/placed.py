@@ -7,12 +7,11 @@ batch and length; the estimate follows them. What does not fit keeps its numbers
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from advisor.domain.facts import Facts
 from advisor.domain.recommendation import Reason, Rejection
-from advisor.domain.record import record
 from advisor.domain.technique import Technique
 from advisor.engine import carriers
 from advisor.engine.eligibility import Candidate, Examiner, refusal
@@ -20,7 +19,7 @@ from advisor.engine.estimate.step import estimate_step
 from advisor.engine.memory import RAM_SHARE, Ladder
 
 
-@record
+@dataclass(frozen=True)
 class Placement:
     """One step as a person wants it. `settings` are keys of the executor's `Config`."""
 

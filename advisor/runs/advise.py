@@ -5,6 +5,7 @@ Front ends call this; it decides nothing itself.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from advisor.domain.answers import Answers, GpuAnswer
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from advisor.domain.plan import Plan
 
 
-@record
+@dataclass(frozen=True)
 class Overrides:
     """Hardware to simulate instead of what the probes see."""
 

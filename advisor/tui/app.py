@@ -43,6 +43,10 @@ class RunChanged(Message):
         return isinstance(message, RunChanged)
 
 
+OFTEN = (5_000, 10, 10)
+"""New objects before a look for garbage among them, and how many looks before one among older objects."""
+
+
 class AdvisorApp(App[int]):
     """The technique advisor in a terminal."""
 
@@ -70,8 +74,7 @@ class AdvisorApp(App[int]):
             signal.signal(number, self._on_signal)
         signal.signal(signal.SIGALRM, self._leave_at_once)
         self.push_screen(HomeScreen())
-        # What start-up made lives to the end; looked through for garbage again and again, it would hold keys up.
-        self.call_after_refresh(gc.freeze)
+        self.call_after_refresh(_settle)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         """A signal ends the app as `q` does, with the shell's exit code; a run goes on by itself."""
@@ -113,3 +116,10 @@ class AdvisorApp(App[int]):
                 shown = state
                 self.screen.post_message(RunChanged(folder, reader.plan, state))
             await asyncio.sleep(POLL_SECONDS if state.status in ("pending", "running") else IDLE_SECONDS)
+
+
+def _settle() -> None:
+    """What start-up made lives to the end: looked through for garbage again and again, it would hold keys up. What
+    comes after is looked through often and therefore quickly."""
+    gc.freeze()
+    gc.set_threshold(*OFTEN)

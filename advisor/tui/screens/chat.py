@@ -11,13 +11,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Header, Input, Static
+from textual.widgets import Header, Input, Static
 
 from advisor.domain.answering import Answered, Piece
 from advisor.domain.errors import AdvisorError
 from advisor.report.document import printable
 from advisor.runs.chat import Chat
 from advisor.runs.subjects import Subject, subjects
+from advisor.tui.widgets.footer import Footer
 
 if TYPE_CHECKING:
     from advisor.tui.app import AdvisorApp

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, HorizontalScroll, Vertical
 from textual.screen import Screen
-from textual.widgets import Footer, Header, Input, OptionList, Static
+from textual.widgets import Header, Input, OptionList, Static
 
 from advisor.domain.answering import Answered, Piece
 from advisor.domain.errors import AdvisorError
@@ -19,6 +19,7 @@ from advisor.report.pareto import plot_lines, points
 from advisor.report.run import compare_blocks
 from advisor.runs.comparing import Comparing, prompts_of
 from advisor.tui.widgets.answer import AnswerColumn
+from advisor.tui.widgets.footer import Footer
 from advisor.tui.widgets.lines import Lines
 
 if TYPE_CHECKING:

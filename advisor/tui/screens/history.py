@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import DataTable, Footer, Header, Static
+from textual.widgets import DataTable, Header, Static
+
+from advisor.tui.widgets.footer import Footer
 
 if TYPE_CHECKING:
     from advisor.runs.catalogue import RunSummary

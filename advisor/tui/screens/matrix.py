@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
-from textual.widgets import Footer, Header, Static
+from textual.widgets import Header, Static
 
 from advisor.domain.knowledge import Knowledge
 from advisor.domain.words import Family
@@ -21,6 +21,7 @@ from advisor.report.knowledge import (
     disagreements_on,
     pair_lines,
 )
+from advisor.tui.widgets.footer import Footer
 from advisor.tui.widgets.heat_map import DISPUTED, NARROWED, HeatMap
 from advisor.tui.widgets.lines import Lines, Make
 

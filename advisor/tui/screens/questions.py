@@ -11,12 +11,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Footer, Header, Input, OptionList, Static
+from textual.widgets import Header, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from advisor.domain.errors import AdvisorError
 from advisor.domain.tree import Question
 from advisor.runs.walk import Walk, begin
+from advisor.tui.widgets.footer import Footer
 from advisor.tui.widgets.stack import so_far_lines
 from advisor.tui.widgets.tree import TreeView
 

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import Screen
-from textual.widgets import DataTable, Footer, Header, Static, TabbedContent, TabPane
+from textual.widgets import DataTable, Header, Static, TabbedContent, TabPane
 
 from advisor.domain.answers import Answers
 from advisor.domain.errors import AdvisorError
@@ -18,6 +18,7 @@ from advisor.report.document import Block, to_text
 from advisor.report.recommendation import others_blocks, render, warning_blocks, why_blocks
 from advisor.report.units import duration, gib
 from advisor.runs.advise import Advice, advise, plan_of
+from advisor.tui.widgets.footer import Footer
 from advisor.tui.widgets.stack import table_row
 
 if TYPE_CHECKING:

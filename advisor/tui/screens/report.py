@@ -9,9 +9,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Footer, Header, Static
+from textual.widgets import Header, Static
 
 from advisor.domain.errors import AdvisorError
+from advisor.tui.widgets.footer import Footer
 
 if TYPE_CHECKING:
     from advisor.tui.app import AdvisorApp

@@ -12,13 +12,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
-from textual.widgets import DataTable, Footer, Header, RichLog, Static
+from textual.widgets import DataTable, Header, RichLog, Static
 
 from advisor.domain.errors import AdvisorError
 from advisor.domain.plan import Plan
 from advisor.domain.run import RunState, StepState
 from advisor.report.document import printable
 from advisor.report.units import duration
+from advisor.tui.widgets.footer import Footer
 from advisor.tui.widgets.pipeline import strip_text
 from advisor.tui.widgets.plots import LossPlot, MemoryPlot
 from advisor.tui.widgets.progress import metric_rows, predicted_gib, step_lines

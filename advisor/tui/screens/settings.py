@@ -10,13 +10,14 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.events import DescendantFocus
 from textual.screen import ModalScreen
 from textual.suggester import SuggestFromList
-from textual.widgets import Footer, Input, Label, Static
+from textual.widgets import Input, Label, Static
 
 from advisor.domain.errors import AdvisorError
 from advisor.domain.technique import Technique
 from advisor.report.units import duration, gib
 from advisor.runs.draft import Draft
 from advisor.runs.forms import FormField, read_form, shown
+from advisor.tui.widgets.footer import Footer
 
 
 class SettingsScreen(ModalScreen[Draft | None]):

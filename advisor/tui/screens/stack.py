@@ -15,7 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.coordinate import Coordinate
 from textual.screen import Screen
-from textual.widgets import DataTable, Footer, Header, Static
+from textual.widgets import DataTable, Header, Static
 
 from advisor.domain.errors import AdvisorError
 from advisor.domain.recommendation import Recommendation
@@ -25,6 +25,7 @@ from advisor.report.units import duration, gib
 from advisor.runs.advise import Advice
 from advisor.runs.draft import Draft, begin
 from advisor.tui.widgets.draft import COLUMNS, draft_row, step_lines
+from advisor.tui.widgets.footer import Footer
 from advisor.tui.widgets.lines import Lines
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen, Screen
-from textual.widgets import Footer, Header, Input, OptionList, Static
+from textual.widgets import Header, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from advisor.domain.errors import AdvisorError
@@ -24,6 +24,7 @@ from advisor.knowledge.search import find_techniques
 from advisor.report.fitting import fitting_lines
 from advisor.report.knowledge import technique_lines
 from advisor.runs.fitting import facts_for_model
+from advisor.tui.widgets.footer import Footer
 from advisor.tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
