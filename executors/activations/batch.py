@@ -10,10 +10,9 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from advisor.domain.plan import DataSpec
-from executors.activations.text import calibration_ids
+from executors.activations.text import CalibrationText
 from executors.protocol import Say
-from executors.tensors.decoder import BeforeLinear, StreamedDecoder, block_prefix, fast_place, watching
+from executors.tensors.decoder import StreamedDecoder, block_prefix, fast_place
 from executors.tensors.folder import ModelFolder
 from executors.tensors.memory import give_back, reuse_large_blocks
 from executors.tensors.source import FolderSource, require_finite
@@ -21,14 +20,10 @@ from executors.tensors.source import FolderSource, require_finite
 if TYPE_CHECKING:
     import torch
 
+    from executors.tensors.blocks import Visit
+
 SMALL_ACTIVATION = 64 * 2**20
 """Bytes up to which keeping freed blocks is worth it; with larger ones the kept heap would grow with the model."""
-
-TOGETHER = (
-    ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-    ("mlp.gate_proj", "mlp.up_proj"),
-)
-"""Layers of a block that are fed one and the same tensor."""
 
 Layers = dict[str, "torch.nn.Linear"]
 """Linear layers by the full name of their weight."""
@@ -37,8 +32,8 @@ Layers = dict[str, "torch.nn.Linear"]
 class Batch:
     """Hidden states [sequences, length, width] of the calibration text. `through` moves them by one block."""
 
-    def __init__(self, data: DataSpec, model: ModelFolder, sequences: int, seq_len: int, say: Say) -> None:
-        ids = calibration_ids(data, model.path, sequences, seq_len, say)
+    def __init__(self, text: CalibrationText, model: ModelFolder, say: Say) -> None:
+        ids = text.ids(say)
         self.fingerprint = hashlib.sha256(memoryview(ids.numpy())).hexdigest()
         """Hash of the token ids."""
         is_small = ids.numel() * int(model.config.get("intermediate_size", 0)) * 2 <= SMALL_ACTIVATION
@@ -52,14 +47,14 @@ class Batch:
 
         `visit(layers, inputs)` is called once for all layers that are fed the same inputs [..., features].
         """
-        with self._decoder.block(index) as block, watching(block, _once_per_input(block, index, visit)):
-            self._hidden = self._decoder.through(block, self._hidden)
+        with self._decoder.block(index) as block:
+            self._hidden = self._decoder.through(block, self._hidden, _by_full_name(block, index, visit))
         self._settle(index)
 
     def watch(self, index: int, visit: Callable[[Layers, torch.Tensor], None]) -> None:
         """As `through`, but the batch stays where it is: `past` is to follow."""
-        with self._decoder.block(index) as block, watching(block, _once_per_input(block, index, visit)):
-            self._decoder.through(block, self._hidden)
+        with self._decoder.block(index) as block:
+            self._decoder.through(block, self._hidden, _by_full_name(block, index, visit))
 
     def past(self, index: int, finished: Mapping[str, torch.Tensor]) -> None:
         """Take the batch through block `index` as it was left, its finished weights given by their full names.
@@ -79,16 +74,10 @@ class Batch:
             give_back()
 
 
-def _once_per_input(block: torch.nn.Module, index: int, visit: Callable[[Layers, torch.Tensor], None]) -> BeforeLinear:
-    """A visitor of single layers that meets those of a group with the first of them."""
-    met: set[str] = set()
+def _by_full_name(block: torch.nn.Module, index: int, visit: Callable[[Layers, torch.Tensor], None]) -> Visit:
+    """A visitor of a block that hands on the layers themselves."""
 
-    def meet(name: str, layer: torch.nn.Linear, given: torch.Tensor) -> None:
-        if name in met:
-            return
-        names = next((group for group in TOGETHER if name in group), (name,))
-        met.update(names)
-        layers = {f"{block_prefix(index)}{one}.weight": block.get_submodule(one) for one in names}
-        visit(layers, given)
+    def meet(names: tuple[str, ...], given: torch.Tensor) -> None:
+        visit({f"{block_prefix(index)}{name}.weight": block.get_submodule(name) for name in names}, given)
 
     return meet

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from advisor.domain.errors import AdvisorError
-from executors.datasets.rows import Conversation, Message, Row, Text
+from executors.datasets.rows import Conversation, Feedback, Message, Preference, Row, Task, Text
 from executors.datasets.tool_render import turns_of
 
 IGNORED = -100
@@ -64,6 +64,16 @@ def encode(rows: Sequence[Row], tokenizer: Any, seq_len: int) -> list[Encoded]:
     return kept
 
 
+def token_ids(rows: Sequence[Row], tokenizer: Any) -> list[list[int]]:
+    """The ids of each row as `encode` makes them, whole and without labels."""
+    _check_template(tokenizer)
+    texts = [row.text if isinstance(row, Text) else _whole(row, tokenizer) for row in rows]
+    batch = tokenizer(texts, add_special_tokens=False, return_offsets_mapping=False)
+    end = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
+    pairs = zip(rows, batch["input_ids"], strict=True)
+    return [[*ids, *end] if isinstance(row, Text) else ids for row, ids in pairs]
+
+
 def render_prompt(messages: Sequence[Message], tokenizer: Any, tools: str = "") -> str:
     """The messages as the model sees them, up to where its answer begins. `tools`: schemas, a JSON list."""
     turns, schemas = turns_of(messages, tools, tokenizer.chat_template)
@@ -76,8 +86,7 @@ def _render(row: Row, tokenizer: Any) -> tuple[str, list[tuple[int, int]]]:
     """The text of a row and where in it the answers stand."""
     if isinstance(row, Text):
         return row.text, []
-    tools = row.tools if isinstance(row, Conversation) else ""
-    turns, schemas = turns_of(row.messages, tools, tokenizer.chat_template)
+    turns, schemas = _turns(row, tokenizer)
     if tokenizer.chat_template is None:
         return _plain(turns, tokenizer)
     text = _template(tokenizer, turns, schemas)
@@ -88,6 +97,19 @@ def _render(row: Row, tokenizer: Any) -> tuple[str, list[tuple[int, int]]]:
             end = _shared(_template(tokenizer, turns[: number + 1], schemas), text)
             answers.append((start, _answer_end(text, start, end, tokenizer)))
     return text, answers
+
+
+def _whole(row: Conversation | Preference | Feedback | Task, tokenizer: Any) -> str:
+    """The text of a row of messages."""
+    turns, schemas = _turns(row, tokenizer)
+    return _plain(turns, tokenizer)[0] if tokenizer.chat_template is None else _template(tokenizer, turns, schemas)
+
+
+def _turns(
+    row: Conversation | Preference | Feedback | Task, tokenizer: Any
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]] | None]:
+    tools = row.tools if isinstance(row, Conversation) else ""
+    return turns_of(row.messages, tools, tokenizer.chat_template)
 
 
 def _plain(turns: Sequence[dict[str, Any]], tokenizer: Any) -> tuple[str, list[tuple[int, int]]]:

@@ -14,6 +14,7 @@ from executors.prune.layers import LEDGER, Ledger, by_block
 from executors.prune.scores import keep, magnitude_scores
 from executors.tensors.folder import copy_companions, open_model, write_json
 from executors.tensors.header import TensorInfo
+from executors.tensors.select import set_zero, zeros_in
 from executors.tensors.source import read_tensor, require_finite
 from executors.tensors.writer import TensorSpec, TensorWriter
 
@@ -31,9 +32,14 @@ def prune(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
     targets = {info.name for infos in blocks.values() for info in infos}
     calibrated = None
     if config.method != "magnitude":
+        from executors.activations.text import CalibrationText
+
+        assert config.data is not None
+        # Before torch is imported: see there.
+        text = CalibrationText(config.data, model.path, config.sequences, config.seq_len)
         from executors.prune.calibrated import CalibratedPruning
 
-        calibrated = CalibratedPruning(config, model, inputs.scratch, say)
+        calibrated = CalibratedPruning(config, model, text, inputs.scratch, say)
     with TensorWriter(out, map(TensorSpec.like, model.tensors.values())) as writer:
         for name, info in model.tensors.items():
             if name not in targets:
@@ -47,7 +53,7 @@ def prune(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
             for info in infos:
                 weight = pruned.pop(info.name) if calibrated else _by_magnitude(info, config)
                 writer.write(info.name, weight)
-                ledger.add(info.name, weight.numel() - int(weight.count_nonzero()), weight.numel())
+                ledger.add(info.name, zeros_in(weight), weight.numel())
             say.metric("layer_sparsity", ledger.fraction([info.name for info in infos]), at=index)
             say.progress(number, len(blocks), "layers", f"block {index}")
     write_json(out / "config.json", model.config)
@@ -59,4 +65,5 @@ def prune(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
 def _by_magnitude(info: TensorInfo, config: Config) -> torch.Tensor:
     weight = read_tensor(info)
     require_finite(info.name, weight)
-    return weight.masked_fill_(~keep(magnitude_scores(weight), config.sparsity, config.pattern, per_row=False), 0)
+    set_zero(weight, keep(magnitude_scores(weight), config.sparsity, config.pattern, per_row=False))
+    return weight

@@ -9,27 +9,32 @@ from typing import TYPE_CHECKING
 
 from executors.activations.batch import Batch, Layers
 from executors.activations.hessian import input_hessian, inverse_factor
+from executors.activations.text import CalibrationText
 from executors.protocol import Say
 from executors.prune.scores import input_norms, keep, wanda_scores
 from executors.prune.sparsegpt import sparsegpt
 from executors.tensors.folder import ModelFolder
 from executors.tensors.kept import KeptBlocks
-from executors.tensors.source import read_tensor, require_finite
+from executors.tensors.parts import each
+from executors.tensors.select import set_zero
+from executors.tensors.source import read_tensor, require_finite, torch_dtype
 
 if TYPE_CHECKING:
     import torch
 
     from executors.prune import Config
 
+ROWS = 256
+"""Rows of a weight whose masks are made at a time."""
+
 
 class CalibratedPruning:
     """Prunes blocks in order. Weights are read anew in the file's own type: the batch may pass in fewer bits."""
 
-    def __init__(self, config: Config, model: ModelFolder, scratch: str, say: Say) -> None:
-        assert config.data is not None
+    def __init__(self, config: Config, model: ModelFolder, text: CalibrationText, scratch: str, say: Say) -> None:
         self._config = config
         self._model = model
-        self._batch = Batch(config.data, model, config.sequences, config.seq_len, say)
+        self._batch = Batch(text, model, say)
         settings = {**config.model_dump(mode="json"), "calibration": self._batch.fingerprint}
         self._kept = KeptBlocks(scratch, model, settings, say)
         self._done: dict[str, torch.Tensor] = {}
@@ -48,10 +53,23 @@ class CalibratedPruning:
     def _wanda(self, layers: Layers, inputs: torch.Tensor) -> None:
         norms = input_norms(inputs)
         require_finite(f"{next(iter(layers)).removesuffix('.weight')} (its input)", norms)
+        config = self._config
+
+        def drop(rows: tuple[torch.Tensor, torch.Tensor]) -> None:
+            computed, original = rows
+            stays = keep(wanda_scores(computed, norms), config.sparsity, config.pattern, per_row=True)
+            set_zero(computed, stays)
+            if original is not computed:
+                set_zero(original, stays.to(original.device))
+
         for name, layer in layers.items():
-            mask = keep(wanda_scores(layer.weight.data, norms), self._config.sparsity, self._config.pattern, True)
-            layer.weight.data.masked_fill_(~mask, 0)
-            self._done[name] = self._read(name).masked_fill_(~mask.cpu(), 0)
+            weight = layer.weight.data
+            is_stored = weight.device.type == "cpu" and weight.dtype == torch_dtype(self._model.tensors[name].dtype)
+            self._done[name] = weight if is_stored else read_tensor(self._model.tensors[name])
+            require_finite(name, self._done[name])
+            parts = weight.split(ROWS)
+            originals = parts if is_stored else self._done[name].split(ROWS)
+            each(drop, list(zip(parts, originals, strict=True)), weight.device.type == "cpu")
 
     def _sparsegpt(self, layers: Layers, inputs: torch.Tensor) -> None:
         hessian = input_hessian(inputs)

@@ -12,6 +12,7 @@ from advisor.domain.errors import AdvisorError, ExitCode
 from executors.protocol import Inputs
 from executors.prune.layers import LEDGER, Ledger
 from executors.tensors.folder import SINGLE, open_model, read_json, write_json
+from executors.tensors.select import zeros_in
 from executors.tensors.source import FolderSource, TensorSource
 
 
@@ -30,7 +31,7 @@ def carry_ledger(inputs: Inputs, out: Path, step: str) -> None:
         if name not in names:
             continue
         weight = source.read(name)
-        zeros = weight.numel() - int(weight.count_nonzero())
+        zeros = zeros_in(weight)
         if zeros < entry["zeros"]:
             raise AdvisorError(
                 f"{step} broke the sparsity of the model: {name} has {zeros} zeros and {int(entry['zeros'])} were kept",

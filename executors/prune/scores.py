@@ -20,14 +20,17 @@ def input_norms(inputs: torch.Tensor) -> torch.Tensor:
     """L2 norm of each feature over all tokens: inputs [..., features] to [features], in 32 bits."""
     import torch
 
+    from executors.tensors.parts import each
+
+    def squares(chunk: torch.Tensor) -> torch.Tensor:
+        # The product with ones adds up faster than `sum(0)` on a CPU.
+        wide = chunk.to(torch.float32, copy=True).square_()
+        return wide.new_ones(len(wide)) @ wide
+
+    # In chunks: widening a whole calibration batch would double the peak.
     rows = inputs.reshape(-1, inputs.shape[-1])
-    squares = torch.zeros(rows.shape[1], dtype=torch.float32, device=rows.device)
-    # In chunks: widening a whole calibration batch would double the peak. The product with ones adds up faster
-    # than `sum(0)` on a CPU.
-    for chunk in rows.split(CHUNK_ROWS):
-        wide = chunk.float()
-        squares += wide.new_ones(len(wide)) @ wide.square()
-    return squares.sqrt()
+    parts = each(squares, rows.split(CHUNK_ROWS), rows.device.type == "cpu")
+    return torch.stack(parts).sum(0).sqrt()
 
 
 def magnitude_scores(weight: torch.Tensor) -> torch.Tensor:

@@ -129,9 +129,15 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
 
         to_gguf(model, out, config.form, say)
     elif config.format in COMPRESSED:
+        from executors.activations.text import CalibrationText
+
+        text = None
+        if config.format in CALIBRATED and config.data is not None:
+            # Before torch is imported: see there.
+            text = CalibrationText(config.data, model.path, config.sequences, config.seq_len)
         from executors.quantize.to_compressed import to_compressed
 
-        to_compressed(config, inputs, model, out, say)
+        to_compressed(config, inputs, model, text, out, say)
     else:
         from executors.quantize.to_bitsandbytes import to_bitsandbytes
 

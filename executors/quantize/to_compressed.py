@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from advisor.domain.errors import AdvisorError, ExitCode
 from advisor.domain.words import ArtifactKind
 from executors.activations.batch import Batch
+from executors.activations.text import CalibrationText
 from executors.export.parity import compare, model_logits, prompt_ids, report, require
 from executors.models.load import load_model
 from executors.protocol import Inputs, Say, Stopped
@@ -39,7 +40,9 @@ RELOADED = 2**30
 _BLOCK = re.compile(r"^model\.layers\.(\d+)\.")
 
 
-def to_compressed(config: Config, inputs: Inputs, model: ModelFolder, out: Path, say: Say) -> None:
+def to_compressed(
+    config: Config, inputs: Inputs, model: ModelFolder, text: CalibrationText | None, out: Path, say: Say
+) -> None:
     """Write the quantized model below `out`, read every tensor back, and compare its logits with the model's.
 
     Finished blocks are kept in `inputs.scratch`: a killed run goes on after them, to the same bytes.
@@ -47,7 +50,7 @@ def to_compressed(config: Config, inputs: Inputs, model: ModelFolder, out: Path,
     blocks = by_block(model)
     targets = {info.name: info for infos in blocks.values() for info in infos}
     form = form_of(config, list(targets.values()))
-    rounding, calibration = _rounding(config, model, form, say)
+    rounding, calibration = _rounding(config, model, text, form, say)
     kept = KeptBlocks(inputs.scratch, model, {**config.model_dump(mode="json"), "calibration": calibration}, say)
     digests: dict[str, bytes] = {}
     with TensorWriter(out, specs_of(model, form)) as writer:
@@ -69,12 +72,13 @@ def to_compressed(config: Config, inputs: Inputs, model: ModelFolder, out: Path,
     _check(model, open_model(out), form, digests, say)
 
 
-def _rounding(config: Config, model: ModelFolder, form: Form, say: Say) -> tuple[Blocks, str]:
+def _rounding(
+    config: Config, model: ModelFolder, text: CalibrationText | None, form: Form, say: Say
+) -> tuple[Blocks, str]:
     """How blocks are rounded, and the fingerprint of the text it is calibrated with."""
-    if config.format == "fp8":
+    if text is None:
         return Float8Blocks(model), ""
-    assert config.data is not None
-    batch = Batch(config.data, model, config.sequences, config.seq_len, say)
+    batch = Batch(text, model, say)
     kind = AwqBlocks if config.format == "awq" else GptqBlocks
     return kind(model, form, batch), batch.fingerprint
 

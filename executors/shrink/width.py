@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from executors.activations.batch import Batch, Layers
+from executors.activations.text import CalibrationText
 from executors.protocol import Inputs, Say, Stopped
 from executors.shrink.plan import STRUCTURE, Cut, cut_of
 from executors.shrink.scores import best, feature_energies, group_energies, refit, spread
@@ -72,7 +73,9 @@ class _Narrowing:
 
     def __init__(self, config: Config, cut: Cut, scratch: str, say: Say) -> None:
         self._config, self._cut = config, cut
-        self._batch = Batch(config.data, cut.model, config.sequences, config.seq_len, say)
+        self._batch = Batch(
+            CalibrationText(config.data, cut.model.path, config.sequences, config.seq_len), cut.model, say
+        )
         settings = {**config.model_dump(mode="json"), "calibration": self._batch.fingerprint}
         self._saved = KeptBlocks(scratch, cut.model, settings, say)
         self._found: dict[str, torch.Tensor] = {}

@@ -1,30 +1,30 @@
 """A decoder that runs block by block: only one block's weights stand in memory at a time.
 
-The blocks are the model's own classes from transformers, built without storage and filled from a `TensorSource`.
-It serves calibration and comparisons of logits; it keeps no cache of keys and values and does not generate.
+Blocks are built without storage and filled from a `TensorSource`. It serves calibration and comparisons of logits; it
+keeps no cache of keys and values and does not generate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from advisor.domain.errors import AdvisorError
+from executors.tensors.folder import read_json
 from executors.tensors.source import TensorSource
 
 if TYPE_CHECKING:
     import torch
+
+    from executors.tensors.blocks import DecoderBlock, Rotary, Visit
 
 ARCHITECTURES = frozenset({"llama", "mistral", "qwen2", "qwen3"})
 """Architectures whose whole is embedding, rotary blocks, final norm, head, with nothing in between."""
 
 HEAD_ROWS = 8192
 """Vocabulary rows widened to 32 bits at a time, so that the head never stands in memory twice."""
-
-BeforeLinear = Callable[[str, "torch.nn.Linear", "torch.Tensor"], None]
-"""Called before a linear layer computes: its name inside the block, the layer, its input."""
 
 
 def require_architecture(arch: str) -> None:
@@ -49,27 +49,18 @@ class StreamedDecoder:
     """
 
     def __init__(self, source: TensorSource, folder: Path, dtype: torch.dtype, device: str = "cpu") -> None:
-        import torch
-        from transformers import AutoConfig, AutoModelForCausalLM
-
-        config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
-        require_architecture(config.model_type)
-        with torch.device("meta"):
-            model: Any = AutoModelForCausalLM.from_config(
-                config, dtype=dtype, attn_implementation="sdpa", trust_remote_code=False
-            )
-        model.eval().requires_grad_(False)
-        self.config = config
+        self.config = read_json(folder / "config.json")
+        require_architecture(str(self.config.get("model_type", "")))
         self.source = source
         self.dtype = dtype
         self.device = device
+        self._folder = folder
         self._names = set(source.names())
-        self._skeleton = model.model
-        self._rotary = type(model.model.rotary_emb)(config=config).to(device)
+        self._rotaries: dict[int, Rotary] = {}
 
     @property
     def block_count(self) -> int:
-        return len(self._skeleton.layers)
+        return int(self.config["num_hidden_layers"])
 
     def embed(self, ids: torch.Tensor) -> torch.Tensor:
         """Token ids [batch, length] to hidden states [batch, length, width]."""
@@ -79,10 +70,15 @@ class StreamedDecoder:
         return torch.nn.functional.embedding(ids, table).to(self.device, self.dtype)
 
     @contextmanager
-    def block(self, index: int) -> Iterator[torch.nn.Module]:
+    def block(self, index: int) -> Iterator[DecoderBlock]:
         """The block of that number with its weights; they are released on leaving."""
-        block = self._skeleton.layers[index]
+        import torch
+
+        from executors.tensors.blocks import DecoderBlock
+
         prefix = block_prefix(index)
+        with torch.device("meta"):
+            block = DecoderBlock(self.config, lambda name: prefix + name in self._names)
         weights = {name: self._read(prefix + name).to(self.device, self.dtype) for name in block.state_dict()}
         block.load_state_dict(weights, assign=True, strict=True)
         block.requires_grad_(False)
@@ -92,21 +88,29 @@ class StreamedDecoder:
         finally:
             block.to("meta")
 
-    def through(self, block: torch.nn.Module, hidden: torch.Tensor) -> torch.Tensor:
-        """Hidden states [batch, length, width] after one block, attention causal, no padding."""
+    def through(self, block: DecoderBlock, hidden: torch.Tensor, visit: Visit | None = None) -> torch.Tensor:
+        """Hidden states [batch, length, width] after one block, attention causal, no padding. See `Visit`."""
         import torch
 
-        positions = torch.arange(hidden.shape[1], device=self.device).unsqueeze(0)
         with torch.no_grad():
-            rotary = self._rotary(hidden, position_ids=positions)
-            out = block(hidden, attention_mask=None, position_ids=positions, position_embeddings=rotary)
-        return out[0] if isinstance(out, tuple) else out
+            after: torch.Tensor = block(hidden, self._rotary(hidden.shape[1]), visit)
+        return after
+
+    def _rotary(self, length: int) -> Rotary:
+        from executors.tensors.rotary import rotary
+
+        if length not in self._rotaries:
+            cosines, sines = rotary(self.config, self._folder, length)
+            self._rotaries[length] = cosines.to(self.device, self.dtype), sines.to(self.device, self.dtype)
+        return self._rotaries[length]
 
     def head(self, hidden: torch.Tensor) -> torch.Tensor:
         """Hidden states [batch, length, width] to logits [batch, length, vocabulary] in 32 bits."""
         import torch
 
-        norm = self._skeleton.norm
+        from executors.tensors.blocks import Norm
+
+        norm = Norm(hidden.shape[-1], float(self.config.get("rms_norm_eps", 1e-6)))
         norm.load_state_dict({"weight": self._read("model.norm.weight").to(self.device, self.dtype)}, assign=True)
         name = "lm_head.weight" if "lm_head.weight" in self._names else "model.embed_tokens.weight"
         table = self._read(name)
@@ -127,28 +131,6 @@ class StreamedDecoder:
         if name not in self._names:
             raise AdvisorError(f"the model lacks tensor {name}", hint="fetch or copy the model again")
         return self.source.read(name)
-
-
-@contextmanager
-def watching(block: torch.nn.Module, visit: BeforeLinear) -> Iterator[None]:
-    """Call `visit` before each linear layer of the block computes, so that it may read the input and change the
-    weight: what follows in the same pass already sees the changed weight. Layers fed the same tensor (query, key and
-    value; gate and up) are given the identical object."""
-    import torch
-
-    def hook(name: str) -> Callable[..., None]:
-        return lambda layer, inputs: visit(name, layer, inputs[0])
-
-    handles = [
-        layer.register_forward_pre_hook(hook(name))
-        for name, layer in block.named_modules()
-        if isinstance(layer, torch.nn.Linear)
-    ]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def fast_place() -> tuple[str, torch.dtype]:

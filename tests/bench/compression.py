@@ -112,10 +112,8 @@ def _execute(asked: dict[str, Any]) -> None:
     from executors.process.environment import prepare_environment
     from executors.protocol import Input, Inputs
 
+    # As a worker: the number of threads is in the environment when torch is imported, and the step imports it.
     prepare_environment(2)
-    import torch
-
-    torch.set_num_threads(2)
     module = importlib.import_module(f"executors.{asked['executor']}")
     say = Metrics()
     inputs = Inputs(

@@ -12,6 +12,7 @@ import json
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -72,15 +73,13 @@ def run() -> None:
 
 
 def _ids(file: Path) -> Path:
-    """The token ids our side calibrates with, for the peer."""
-    from advisor.domain.plan import DataSpec
-    from executors.activations.text import calibration_ids
+    """The token ids our side calibrates with, for the peer; made by a fresh process as on our side."""
     from executors.tensors.folder import open_model
-    from tests.bench.compression import Metrics
 
-    data = DataSpec(**CALIBRATION["data"])
-    ids = calibration_ids(data, open_model(MODEL).path, SEQUENCES, CALIBRATION["seq_len"], Metrics())
-    file.write_text(json.dumps(ids.tolist()))
+    asked = {"data": CALIBRATION["data"], "model": str(open_model(MODEL).path), "shape": [SEQUENCES, 256]}
+    command = [sys.executable, "-m", "executors.activations.text"]
+    done = subprocess.run(command, input=json.dumps(asked), check=True, stdout=subprocess.PIPE, text=True)
+    file.write_text(json.dumps(json.loads(done.stdout)["ids"]))
     return file
 
 

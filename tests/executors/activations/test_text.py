@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from advisor.domain.errors import AdvisorError
 from advisor.domain.plan import DataSpec
 from advisor.domain.words import DataKind
-from executors.activations.text import calibration_ids, windows
+from executors.activations.text import CalibrationText, calibration_ids, windows
 
 
 @pytest.mark.parametrize(("length", "sequences"), [(40, 4), (41, 4), (57, 4), (1000, 7), (10, 1)])
@@ -42,11 +43,45 @@ def test_the_builtin_data_calibrates(tiny_model: Path, listener: Any, kind: Data
     assert listener.diagnostics == []
 
 
+def _rows(folder: Path) -> DataSpec:
+    file = folder / "text.jsonl"
+    file.write_text("".join(f'{{"text": "Row {n}: the list of items in the order given."}}\n' for n in range(40)))
+    return DataSpec(path=str(file), kind=DataKind.TEXT)
+
+
 def test_short_data_is_told(tiny_model: Path, tmp_path: Path, listener: Any) -> None:
     """A small file calibrates with what it has, and a person is told so."""
-    file = tmp_path / "text.jsonl"
-    file.write_text("".join(f'{{"text": "Row {n}: the list of items in the order given."}}\n' for n in range(40)))
-    data = DataSpec(path=str(file), kind=DataKind.TEXT)
+    data = _rows(tmp_path)
     ids = calibration_ids(data, tiny_model, 1000, 16, listener)
     assert 1 < len(ids) < 1000
     assert [code for _, code, _ in listener.diagnostics] == ["short-calibration"]
+
+
+def _apart(monkeypatch: pytest.MonkeyPatch, data: DataSpec, model: Path, seq_len: int) -> CalibrationText:
+    """A text begun as in a process that has not imported torch yet."""
+    with monkeypatch.context() as changed:
+        changed.delitem(sys.modules, "torch")
+        return CalibrationText(data, model, 4, seq_len)
+
+
+def test_a_process_of_its_own_makes_the_same_ids(
+    tiny_model: Path, tmp_path: Path, listener: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Begun before torch is there, the text is read beside its import, and gives what this process would make."""
+    data = _rows(tmp_path)
+    text = _apart(monkeypatch, data, tiny_model, 32)
+    assert text._process is not None
+    assert (text.ids(listener) == calibration_ids(data, tiny_model, 4, 32, listener)).all()
+
+
+def test_what_fails_in_that_process_is_told_here(
+    tiny_model: Path, tmp_path: Path, listener: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text too short is the same error; a process that was killed is made up for."""
+    data = _rows(tmp_path)
+    with pytest.raises(AdvisorError, match="fewer than one sequence of 5000"):
+        _apart(monkeypatch, data, tiny_model, 5000).ids(listener)
+    text = _apart(monkeypatch, data, tiny_model, 16)
+    assert text._process is not None
+    text._process.kill()
+    assert text.ids(listener).shape == (4, 16)

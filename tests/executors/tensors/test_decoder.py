@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from advisor.domain.errors import AdvisorError
-from executors.tensors.decoder import StreamedDecoder, require_architecture, watching
+from executors.tensors.decoder import StreamedDecoder, require_architecture
 from executors.tensors.folder import open_model
 from executors.tensors.source import FolderSource
 
@@ -74,12 +74,13 @@ def test_a_watcher_sees_shared_inputs_and_its_changes_take_effect(tiny_model: Pa
     hidden = decoder.embed(IDS.unsqueeze(0))
     seen: dict[str, int] = {}
 
-    def visit(name: str, layer: torch.nn.Linear, given: torch.Tensor) -> None:
-        seen[name.rsplit(".", 1)[-1]] = id(given)
-        layer.weight.data.zero_()
+    def visit(names: tuple[str, ...], given: torch.Tensor) -> None:
+        for name in names:
+            seen[name.rsplit(".", 1)[-1]] = id(given)
+            block.get_submodule(name).weight.data.zero_()
 
-    with decoder.block(0) as block, watching(block, visit):
-        after = decoder.through(block, hidden)
+    with decoder.block(0) as block:
+        after = decoder.through(block, hidden, visit)
     assert len(seen) == 7
     assert seen["q_proj"] == seen["k_proj"] == seen["v_proj"]
     assert seen["gate_proj"] == seen["up_proj"]

@@ -11,6 +11,7 @@ import torch
 from advisor.domain.plan import DataSpec
 from advisor.domain.words import DataKind
 from executors.activations.batch import Batch
+from executors.activations.text import CalibrationText
 from executors.tensors.folder import ModelFolder, open_model
 from executors.tensors.kept import KeptBlocks
 
@@ -83,7 +84,7 @@ def test_without_scratch_nothing_is_kept(tiny_model: Path, listener: Any) -> Non
 def test_a_passed_block_leaves_the_batch_as_a_done_one(tiny_model: Path, listener: Any) -> None:
     """Weights changed while the batch passes, and the same weights put in before, give the same bits."""
     data = DataSpec(path="builtin:stdlib", kind=DataKind.TEXT)
-    done, past = (Batch(data, open_model(tiny_model), 4, 32, listener) for _ in range(2))
+    done, past = (Batch(CalibrationText(data, tiny_model, 4, 32), open_model(tiny_model), listener) for _ in range(2))
     finished: dict[str, torch.Tensor] = {}
 
     def halve(layers: Any, inputs: torch.Tensor) -> None:
