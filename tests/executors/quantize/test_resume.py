@@ -15,12 +15,15 @@ from executors import quantize
 from executors.artifact import sha256_of
 from executors.protocol import Input, Inputs, Stopped
 
+pytestmark = pytest.mark.process
 DATA = {"path": "builtin:stdlib", "kind": "text"}
 WEIGHTS = "model.safetensors"
 pytestmark = pytest.mark.process
 PROGRAM = """
 import sys
 from pathlib import Path
+# As here, where it is loaded: torch replaces a function or two of the standard library, which is the data.
+import torch
 from executors import quantize
 from executors.protocol import Inputs
 
