@@ -132,3 +132,8 @@ class ChainEstimate(Frozen):
     peak_ram_gib: float = 0.0
     peak_disk_gib: float = 0.0
     seconds: float = 0.0
+    """All steps and evaluations."""
+    evaluations: int = 0
+    """Times that the model is measured: the baseline, and after each step that is executed here."""
+    evaluation_seconds: float = 0.0
+    """What these take of `seconds`."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from advisor.domain.base import Frozen
-from advisor.domain.estimate import StepEstimate
+from advisor.domain.estimate import Range, StepEstimate
 from advisor.domain.words import MODELS_ALONE, ArtifactKind, DataKind, Family
 
 BASE = "base"
@@ -114,6 +114,8 @@ class EvaluationSpec(Frozen):
 
     executor: Module = "evaluate"
     config: dict[str, Any] = Field(default_factory=dict)
+    seconds: Range | None = None
+    """Expected of one evaluation."""
 
 
 class Plan(Frozen):

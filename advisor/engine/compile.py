@@ -14,11 +14,13 @@ from advisor.domain.estimate import StepEstimate
 from advisor.domain.facts import Facts
 from advisor.domain.knowledge import Knowledge
 from advisor.domain.measurement import settings_digest
-from advisor.domain.plan import BASE, MODELS, STEP, ArtifactRef, Plan, Step
+from advisor.domain.plan import BASE, MODELS, STEP, ArtifactRef, EvaluationSpec, Plan, Step
 from advisor.domain.recommendation import Recommendation, StackEntry
 from advisor.domain.technique import DataUse, Phase, Technique
 from advisor.domain.words import ActsOn, ArtifactKind, DataKind, Family
 from advisor.engine import learned_data, lessons, serving
+from advisor.engine.estimate.evaluation import evaluation_seconds
+from advisor.engine.estimate.workload import model_shape
 from advisor.engine.gates import gate
 from advisor.engine.linking import Chain
 from advisor.engine.measured import ASKED_WITH, evaluation_of
@@ -57,11 +59,19 @@ def compile_plan(recommendation: Recommendation, knowledge: Knowledge, facts: Fa
         model=ArtifactRef(kind=start_state(facts).kind, path=facts.model_id or model),
         models=(*_variants(facts), *lessons.teachers(chain.steps, knowledge, facts)),
         steps=tuple(chain.steps),
-        evaluation=evaluation_of(
-            facts, [knowledge.technique(s.technique) for s in chain.steps], set(chain.beside), chain.tells_dates
-        ),
+        evaluation=_evaluation(knowledge, facts, chain),
         notes=tuple(chain.notes),
     )
+
+
+def _evaluation(knowledge: Knowledge, facts: Facts, chain: Chain) -> EvaluationSpec:
+    """What is measured of every model, and how long one time is expected to take."""
+    techniques = [knowledge.technique(step.technique) for step in chain.steps]
+    found = evaluation_of(facts, techniques, set(chain.beside), chain.tells_dates)
+    shape = model_shape(facts)
+    if shape is None:
+        return found
+    return found.model_copy(update={"seconds": evaluation_seconds(shape, facts, found.config)})
 
 
 def _prepare(technique: Technique, facts: Facts, chain: Chain) -> None:

@@ -11,10 +11,13 @@ from advisor.domain.errors import AdvisorError, Severity
 from advisor.domain.facts import Facts
 from advisor.domain.recommendation import Reason, Recommendation, Rejection, StackEntry, StackWarning, Support
 from advisor.domain.rule import Rule
-from advisor.domain.words import Family, Verdict
+from advisor.domain.words import ArtifactKind, Family, Verdict
 from advisor.engine import serving
 from advisor.engine.conditions import holds
 from advisor.engine.estimate.chain import estimate_chain
+from advisor.engine.estimate.evaluation import evaluation_seconds
+from advisor.engine.estimate.workload import model_shape
+from advisor.engine.measured import evaluation_of
 from advisor.engine.order import explain, first_break
 from advisor.engine.parts import part_of
 from advisor.engine.placed import Placement, place
@@ -37,7 +40,7 @@ def judged(
     """The recommendation for these members in this order, without alternatives and flips."""
     order = [member.part for member in members]
     entries = tuple(entry_of(member) for member in members)
-    chain = estimate_chain([entry.estimate for entry in entries])
+    chain = estimate_chain([entry.estimate for entry in entries], *_measured(situation.facts, members, entries))
     return Recommendation.model_construct(
         feasible=bool(members),
         stack=entries,
@@ -50,6 +53,19 @@ def judged(
         pipeline=pipeline_of(members),
         chain=chain,
     )
+
+
+def _measured(facts: Facts, members: Sequence[Member], entries: Sequence[StackEntry]) -> tuple[int, float]:
+    """How often the model is measured when the stack is run here, and the seconds of one time."""
+    run = [member for member, entry in zip(members, entries, strict=True) if entry.executable]
+    shape = model_shape(facts)
+    if not run or shape is None:
+        return 0, 0.0
+    techniques = [member.candidate.technique for member in run]
+    left = {member.part.produces for member in run if member.part.produces is not None}
+    config = evaluation_of(facts, techniques, left, tells_dates=False).config
+    count = 1 + sum(member.part.produces is not ArtifactKind.DATASET for member in run)
+    return count, evaluation_seconds(shape, facts, config).expected
 
 
 def entry_of(member: Member) -> StackEntry:

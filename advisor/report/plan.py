@@ -14,7 +14,7 @@ def plan_blocks(plan: Plan) -> list[Block]:
     threads = f"{plan.threads} threads" if plan.threads else "all cores"
     blocks: list[Block] = [
         Heading(f"Plan {plan.name}", 1),
-        Paragraph(f"On {plan.model.path}; seed {plan.seed}, {threads}. Every model is measured on the held-out set."),
+        Paragraph(f"On {plan.model.path}; seed {plan.seed}, {threads}. {_measuring(plan)}"),
         Table(columns, rows, frozenset({4, 5, 6, 7})),
         Heading("Settings"),
         Bullets(tuple(_settings(plan, step) for step in plan.steps)),
@@ -25,6 +25,13 @@ def plan_blocks(plan: Plan) -> list[Block]:
     if plan.notes:
         blocks += [Heading("Beside the run"), Bullets(tuple(Bullet(note) for note in plan.notes))]
     return blocks
+
+
+def _measuring(plan: Plan) -> str:
+    """That every model is measured, and how long that is expected to take."""
+    seconds = plan.evaluation.seconds
+    told = f": {duration_range(seconds)} each time" if seconds is not None else ""
+    return f"Every model is measured on the held-out set{told}."
 
 
 def _row(step: Step) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from advisor.domain.estimate import ChainEstimate
 from advisor.domain.interaction import Disagreement
 from advisor.domain.knowledge import Knowledge
 from advisor.domain.recommendation import Reason, Recommendation, StackEntry
@@ -97,11 +98,18 @@ def _stack(recommendation: Recommendation) -> list[Block]:
     chain = recommendation.chain
     total = (
         f"Whole chain: peak {gib(chain.peak_gpu_gib)} GiB of GPU memory, {gib(chain.peak_ram_gib)} GiB of RAM, "
-        f"{gib(chain.peak_disk_gib)} GiB of disk, about {duration(chain.seconds)}. "
+        f"{gib(chain.peak_disk_gib)} GiB of disk, about {duration(chain.seconds)}{measuring(chain)}. "
         "Figures are expected [low-high]."
     )
     name = f"Stack: {recommendation.pipeline}" if recommendation.pipeline else "Stack"
     return [Heading(name), Table(columns, tuple(rows), frozenset({0})), Paragraph(total), *_rests_on(recommendation)]
+
+
+def measuring(chain: ChainEstimate) -> str:
+    """What of the chain's time goes into measuring the model, in words."""
+    if not chain.evaluations:
+        return ""
+    return f", {duration(chain.evaluation_seconds)} of it for {chain.evaluations} evaluations"
 
 
 def _rests_on(recommendation: Recommendation) -> list[Block]:

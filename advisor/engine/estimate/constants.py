@@ -178,6 +178,21 @@ USUAL_TEMPLATE_TOKENS = 32
 (36 with SmolLM2's and 30 with Qwen2.5's, about 15 without a system prompt)."""
 LARGEST_TEMPLATE_TOKENS = 64
 """The same at most: memory is counted with it."""
+FORWARD_GAIN = 1.6
+"""On a CPU: operations per second of forward passes alone against those of a training. SmolLM2-135M's evaluation after
+each step of the sample ran at 540 GFLOP/s, its LoRA training at 330, on two cores."""
+EVALUATED_TOKENS = 512
+"""Longest held-out row that is read where nobody said (`executors/evaluate/config.py`, `seq_len`)."""
+CHOICES, CHOICE_TOKENS = 4, 60
+"""Choices of a question, and tokens of the question with one of them: 28 in the built-in test and the template's."""
+SPEED_TOKENS = 1024
+"""Read to measure speed: a prompt of 512 tokens, twice (`executors/metrics/speed.py`)."""
+ASKED_TOKENS = 128
+"""Of a request that is answered in writing, with its template."""
+ANSWER_TOKENS = 48
+"""Of a written answer where nobody said (`executors/evaluate/config.py`, `answer_tokens`)."""
+SAMPLE_TOKENS = 32
+"""Of the sample answers, which are written together (`executors/evaluate/run.py`)."""
 WEIGHT_PASSES = 8
 """Times that a step which only rewrites weights reads or writes them in fp32: cast, work, round, cast back."""
 DISK_MB_S = 400.0

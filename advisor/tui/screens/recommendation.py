@@ -81,7 +81,7 @@ class RecommendationScreen(Screen[None]):
         chain = recommendation.chain
         total = (
             f"Peak {gib(chain.peak_gpu_gib)} GiB GPU, {gib(chain.peak_ram_gib)} GiB RAM, "
-            f"{gib(chain.peak_disk_gib)} GiB disk, about {duration(chain.seconds)}"
+            f"{gib(chain.peak_disk_gib)} GiB disk, about {duration(chain.seconds)} with evaluations"
         )
         if not recommendation.feasible:
             total = "Nothing is feasible: see Others for each reason and what would make it so."

@@ -277,5 +277,5 @@ def total_line(judged: Recommendation) -> str:
     state = "" if judged.feasible else "CANNOT BE RUN: see the first warning.  "
     return (
         f"{state}Peak {gib(chain.peak_gpu_gib)} GiB GPU, {gib(chain.peak_ram_gib)} GiB RAM, "
-        f"{gib(chain.peak_disk_gib)} GiB disk, about {duration(chain.seconds)}"
+        f"{gib(chain.peak_disk_gib)} GiB disk, about {duration(chain.seconds)} with evaluations"
     )
