@@ -68,7 +68,7 @@ def compare_blocks(report: RunReport) -> list[Block]:
         (
             _title(step)[:28],
             _value(step, "held_out_perplexity"),
-            next((_change(c) for c in step.against_baseline if c.metric == "held_out_perplexity"), "-"),
+            next((change(c) for c in step.against_baseline if c.metric == "held_out_perplexity"), "-"),
             _value(step, "generation").removesuffix(" tokens/s"),
             _value(step, "bytes_on_disk"),
         )
@@ -107,11 +107,11 @@ def _changes(report: RunReport) -> list[Block]:
         before = {c.metric: c for c in step.against_previous if c.is_paired}
         is_first = step.number <= 1
         details = tuple(
-            f"against the step before: {_metric_title(c.metric)} {_change(before[c.metric])}"
+            f"against the step before: {_metric_title(c.metric)} {change(before[c.metric])}"
             for c in pairs
             if c.metric in before and not is_first
         )
-        text = "; ".join(f"{_metric_title(c.metric)} {_change(c)}" for c in pairs)
+        text = "; ".join(f"{_metric_title(c.metric)} {change(c)}" for c in pairs)
         items.append(Bullet(f"{_title(step)} against the baseline: {text}", details))
     if not items:
         return []
@@ -119,7 +119,7 @@ def _changes(report: RunReport) -> list[Block]:
     return [Bullets(tuple(items)), Paragraph(note)]
 
 
-def _change(comparison: Comparison) -> str:
+def change(comparison: Comparison) -> str:
     found = comparison.difference
     if found is None:
         return "unknown"

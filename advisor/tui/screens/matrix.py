@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -9,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Header, Static
 
+from advisor.domain.errors import AdvisorError
 from advisor.domain.knowledge import Knowledge
 from advisor.domain.words import Family
 from advisor.knowledge import load_knowledge
@@ -20,9 +23,12 @@ from advisor.report.knowledge import (
     disagreement_lines,
     disagreements_on,
     pair_lines,
+    section,
 )
+from advisor.report.run import change
+from advisor.runs.measured_pairs import PairMeasured, Pairs, measured_pairs
 from advisor.tui.widgets.footer import Footer
-from advisor.tui.widgets.heat_map import DISPUTED, NARROWED, HeatMap
+from advisor.tui.widgets.heat_map import DISPUTED, MEASURED, NARROWED, HeatMap
 from advisor.tui.widgets.lines import Lines, Make
 
 if TYPE_CHECKING:
@@ -44,6 +50,7 @@ class MatrixScreen(Screen[None]):
         super().__init__()
         self._knowledge: Knowledge = load_knowledge()
         self._profile = ""
+        self._measured: Pairs = {}
 
     def compose(self) -> ComposeResult:
         self._profile = self.app.profile
@@ -57,6 +64,17 @@ class MatrixScreen(Screen[None]):
     def on_mount(self) -> None:
         self._show_profile(self._profile)
         self.query_one(HeatMap).focus()
+        self.run_worker(self._look_at_runs(), exclusive=True)
+
+    async def _look_at_runs(self) -> None:
+        """Reports are read beside the keys: there may be many."""
+        try:
+            self._measured = await asyncio.to_thread(measured_pairs, self._knowledge.by_id)
+        except AdvisorError:
+            return  # without a home there are no runs
+        if self._measured:
+            self.query_one(HeatMap).mark(frozenset(self._measured))
+            self.on_heat_map_moved(HeatMap.Moved(self.query_one(HeatMap).cell))
 
     @property
     def _matrix(self) -> Matrix:
@@ -66,7 +84,7 @@ class MatrixScreen(Screen[None]):
         self._profile = profile_id
         self.sub_title = f"interactions, profile {profile_id}"
         matrix = self._matrix
-        marks = f"{NARROWED} narrower cases differ   {DISPUTED} sources disagree   profile: {profile_id}"
+        marks = f"{NARROWED} cases differ   {DISPUTED} sources disagree   {MEASURED} measured here   {profile_id}"
         self.query_one("#legend", Static).update(f"{LEGEND}\n{marks}\n{matrix.golden_order}")
         self.query_one(HeatMap).show(matrix)
 
@@ -82,12 +100,15 @@ class MatrixScreen(Screen[None]):
 
     def on_heat_map_moved(self, event: HeatMap.Moved) -> None:
         self.query_one("#pair", Static).update("\n".join(summary_lines(event.cell)))
-        knowledge, profile_id = self._knowledge, self._profile
-        self.query_one("#pair-here", Lines).show(lambda width: cell_lines(knowledge, profile_id, event.cell, width))
+        self.query_one("#pair-here", Lines).show(self._lines_of(event.cell))
 
     def on_heat_map_opened(self, event: HeatMap.Opened) -> None:
+        self.app.push_screen(PairScreen(self._lines_of(event.cell)))
+
+    def _lines_of(self, cell: Cell) -> Make:
         knowledge, profile_id = self._knowledge, self._profile
-        self.app.push_screen(PairScreen(lambda width: cell_lines(knowledge, profile_id, event.cell, width)))
+        measured = self._measured.get((cell.first, cell.then), ())
+        return lambda width: [*cell_lines(knowledge, profile_id, cell, width), *measured_lines(measured, width)]
 
 
 class PairScreen(ModalScreen[None]):
@@ -126,3 +147,12 @@ def cell_lines(knowledge: Knowledge, profile_id: str, cell: Cell, width: int) ->
     for entry in disagreements_on(knowledge, Family(cell.first), Family(cell.then)):
         lines += ["", *disagreement_lines(entry, width)]
     return lines
+
+
+def measured_lines(measured: Sequence[PairMeasured], width: int) -> list[str]:
+    """What runs on this machine measured of a pair."""
+    effects = (
+        f"{each.then} after {each.first}: {each.effect.metric.replace('_', ' ')} {change(each.effect)} ({each.run})"
+        for each in measured
+    )
+    return section("Measured here", effects, width)

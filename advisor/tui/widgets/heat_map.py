@@ -19,7 +19,7 @@ from advisor.report.knowledge import SYMBOLS, Cell, Matrix
 
 ROW_TITLE = 13
 NARROWEST, WIDEST = 5, 11
-NARROWED, DISPUTED, HERE = "*", "?", "▸"
+NARROWED, DISPUTED, MEASURED, HERE = "*", "?", "m", "▸"
 WORDS: dict[Verdict | None, str] = {
     Verdict.BEST: "best",
     Verdict.OK: "ok",
@@ -68,6 +68,7 @@ class HeatMap(Widget, can_focus=True):
         """`is_disputed` says of a pair whether sources disagree on it, beyond what its entries say."""
         super().__init__(id="heat-map")
         self._matrix, self._is_disputed = matrix, is_disputed
+        self._measured: frozenset[tuple[Family, Family]] = frozenset()
 
     @property
     def cell(self) -> Cell:
@@ -84,6 +85,12 @@ class HeatMap(Widget, can_focus=True):
         self.set_reactive(HeatMap.place, (row, column))
         self.refresh(layout=True)
         self.post_message(self.Moved(self.cell))
+
+    def mark(self, measured: frozenset[tuple[Family, Family]]) -> None:
+        """Mark the pairs whose effect was measured on this machine."""
+        if measured != self._measured:
+            self._measured = measured
+            self.refresh()
 
     def watch_place(self) -> None:
         self.post_message(self.Moved(self.cell))
@@ -121,7 +128,8 @@ class HeatMap(Widget, can_focus=True):
     def _draw(self, text: Text, cell: Cell, width: int, is_here: bool) -> None:
         sign = SYMBOLS[cell.verdict] if cell.verdict is not None else ""
         disputed = cell.is_disputed or self._is_disputed(cell.first, cell.then)
-        marks = (NARROWED if cell.is_narrowed else "") + (DISPUTED if disputed else "")
+        measured = MEASURED if (cell.first, cell.then) in self._measured else ""
+        marks = (NARROWED if cell.is_narrowed else "") + (DISPUTED if disputed else "") + measured
         word = WORDS.get(cell.verdict, "") if width > NARROWEST else ""
         shown = _with_word(sign + marks, word, width - 1)
         text.append(HERE if is_here else " ", "bold")

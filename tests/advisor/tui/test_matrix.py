@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from advisor.domain.estimate import Range
+from advisor.domain.run_report import Comparison
 from advisor.domain.words import Family
 from advisor.knowledge import load_knowledge
 from advisor.report.knowledge import Matrix
+from advisor.runs.measured_pairs import PairMeasured
 from advisor.tui.app import AdvisorApp
 from advisor.tui.screens.matrix import MatrixScreen, PairScreen, cell_lines, summary_lines
-from advisor.tui.widgets.heat_map import WORDS, HeatMap
+from advisor.tui.widgets.heat_map import MEASURED, WORDS, HeatMap
 from advisor.tui.widgets.lines import Lines, with_titles
 
 
@@ -82,3 +85,22 @@ async def test_the_cursor_stays_on_the_pair(app: AdvisorApp) -> None:
         assert len(heat_map._matrix.families) == 5
         await pilot.press("enter")
         assert isinstance(app.screen, PairScreen)
+
+
+async def test_what_was_measured_here(app: AdvisorApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pair that runs here measured carries an m, and its page says what was measured."""
+    effect = Comparison(metric="held_out_loss", difference=Range(low=0.01, expected=0.02, high=0.03))
+    pairs = {(Family.FINETUNE, Family.QUANTIZE): (PairMeasured("lora", "gguf", "a run", effect),)}
+    monkeypatch.setattr("advisor.tui.screens.matrix.measured_pairs", lambda _: pairs)
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.push_screen(MatrixScreen())
+        await pilot.pause()
+        await app.workers.wait_for_complete()
+        heat_map = app.screen.query_one(HeatMap)
+        assert sum(MEASURED in line[14:] for line in heat_map.render().plain.splitlines()[1:]) >= 1
+        families = heat_map._matrix.families
+        heat_map.place = (families.index(Family.FINETUNE), families.index(Family.QUANTIZE))
+        await pilot.pause()
+        text = [line for line, _ in app.screen.query_one("#pair-here", Lines)._lines]
+        assert "Measured here" in text
+        assert "gguf after lora: held out loss +2.0 % [+1.0 % to +3.0 %] (a run)" in " ".join(text)
