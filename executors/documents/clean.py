@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
+from functools import cache
 
 LONGEST = 4 * 2**20
 """Characters of one document that are kept: about a million tokens."""
@@ -15,10 +17,13 @@ _CONTROL = re.compile(
 """C0 and C1 controls (escape sequences begin with one), and the invisible characters that turn or hide text."""
 _TAGS = re.compile("[\U000e0000-\U000e007f\ud800-\udfff]")
 """Invisible tag characters, and halves of surrogate pairs."""
-_WORD = re.compile(rf"\S{{{LONGEST_WORD + 1},}}")
+_WORD = re.compile(rf"(?<!\S)\S{{{LONGEST_WORD + 1},}}")
+"""From the start of a run only: tried from every place in it, a run just below the limit would take its square."""
 _SPACES = re.compile(r"[ \t]{2,}")
 _LINES = re.compile(r"\n{3,}")
-_LEADING = re.compile(r"[ \t]+\n")
+_LEADING = re.compile(r"(?<![ \t])[ \t]+\n")
+MOST_MARKS = 30
+"""Combining marks on one letter; the limit of Unicode's stream-safe text (UAX 15, section 13)."""
 
 
 def clean(text: str) -> tuple[str, tuple[str, ...]]:
@@ -28,7 +33,12 @@ def clean(text: str) -> tuple[str, tuple[str, ...]]:
         notes.append(f"only its first {LONGEST:,} of {len(text):,} characters are read")
         text = text[:LONGEST]
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x0c", "\n\n")
-    text = unicodedata.normalize("NFC", text)
+    if not text.isascii():
+        # Sorting a long run of marks takes the square of its length.
+        text, marks = _marks().subn(lambda match: match.group()[:MOST_MARKS], text)
+        if marks:
+            notes.append(f"{marks:,} runs of more than {MOST_MARKS} combining marks are cut")
+        text = unicodedata.normalize("NFC", text)
     text, controls = _CONTROL.subn("", text)
     text, tags = _TAGS.subn("", text)
     if controls + tags:
@@ -62,6 +72,13 @@ def decode(raw: bytes) -> tuple[str, str]:
     if strange * 50 > len(head):
         raise ValueError("is neither UTF-8 nor Windows-1252 text")
     return text, "cp1252"
+
+
+@cache
+def _marks() -> re.Pattern[str]:
+    """Runs of more combining marks than any writing has."""
+    found = "".join(map(chr, (code for code in range(sys.maxunicode + 1) if unicodedata.combining(chr(code)))))
+    return re.compile(f"[{re.escape(found)}]{{{MOST_MARKS + 1},}}")
 
 
 def _kept(match: re.Match[str]) -> str:

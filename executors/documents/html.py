@@ -30,7 +30,7 @@ def _decode(raw: bytes) -> str:
     if declared:
         try:
             return raw.decode(declared.group(1).decode("ascii"))
-        except (LookupError, UnicodeDecodeError):
+        except (LookupError, UnicodeError):
             pass  # declared wrongly: told from the bytes
     return decode(raw)[0]
 

@@ -21,6 +21,7 @@ PARSED = (".html", ".htm", ".xhtml", ".pdf", ".docx")
 LARGEST = {".pdf": 128 * 2**20, ".docx": 64 * 2**20, ".html": 32 * 2**20, ".htm": 32 * 2**20, ".xhtml": 32 * 2**20}
 LARGEST_TEXT = 256 * 2**20
 MOST_FILES = 200_000
+LONGEST_NAME = 1000
 QUESTIONS = "questions.jsonl"
 """What is asked of the documents: none of them itself."""
 _DATE = re.compile(r"(?<!\d)(\d{4})-(\d{2})-(\d{2})(?!\d)")
@@ -50,16 +51,13 @@ def list_sources(path: str) -> Iterator[Source | Skipped]:
         return
     if not root.is_dir():
         raise AdvisorError(f"there are no documents at {path}", hint=f"give a file, a folder, or {builtin.NAME}")
-    for file in _walk(root):
+    closed: list[Skipped] = []
+    for file in _walk(root, closed):
         name = file.relative_to(root).as_posix()
-        if name == QUESTIONS:
-            continue
-        if not file.resolve().is_relative_to(root.resolve()):
-            yield Skipped(name, "is a link that leads out of the folder")
-        elif not file.is_file():
-            yield Skipped(name, "is not a file")
-        else:
-            yield _source(file, name)
+        if name != QUESTIONS:
+            reason = _no_file(file, root)
+            yield Skipped(_printable(name), reason) if reason else _source(file, name)
+    yield from closed
 
 
 def read_source(source: Source, reader: object) -> Document | Skipped:
@@ -94,10 +92,30 @@ def _title(text: str, name: str) -> str:
     return match.group(1).strip(" #") if match else Path(name).stem
 
 
-def _walk(root: Path) -> list[Path]:
-    """Files below the folder by name; hidden ones are passed over, links to folders are not followed."""
+def _no_file(file: Path, root: Path) -> str:
+    """Why what stands there is no file of the folder; empty when it is one."""
+    try:
+        if not file.resolve(strict=True).is_relative_to(root.resolve()):
+            return "is a link that leads out of the folder"
+        return "" if file.is_file() else "is not a file"
+    except RuntimeError:
+        return "is a link that leads to itself"
+    except OSError as error:
+        return "is a link that leads nowhere" if file.is_symlink() else error.strerror or "cannot be read"
+
+
+def _walk(root: Path, closed: list[Skipped]) -> list[Path]:
+    """Files below the folder by name; hidden ones are passed over, links to folders are not followed.
+
+    Folders that cannot be listed are added to `closed`.
+    """
     found: list[Path] = []
-    for place, folders, names in os.walk(root):
+
+    def skip(error: OSError) -> None:
+        name = Path(error.filename or root).relative_to(root).as_posix()
+        closed.append(Skipped(_printable(name), f"cannot be listed: {error.strerror}"))
+
+    for place, folders, names in os.walk(root, onerror=skip):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found += [Path(place, name) for name in sorted(names) if not name.startswith(".")]
         if len(found) > MOST_FILES:
@@ -108,20 +126,20 @@ def _walk(root: Path) -> list[Path]:
 
 
 def _source(file: Path, name: str) -> Source | Skipped:
-    suffix = file.suffix.lower()
+    suffix, shown = file.suffix.lower(), _printable(name)
     if suffix not in TEXT and suffix not in PARSED:
-        return Skipped(name, f"files that end in {suffix} are not read")
+        return Skipped(shown, f"files that end in {_printable(suffix)} are not read")
     try:
         info = file.stat()
         largest = LARGEST.get(suffix, LARGEST_TEXT)
         if info.st_size > largest:
-            return Skipped(name, f"has {info.st_size / 2**20:,.0f} MiB; at most {largest / 2**20:,.0f} are read")
+            return Skipped(shown, f"has {info.st_size / 2**20:,.0f} MiB; at most {largest / 2**20:,.0f} are read")
         if info.st_size == 0:
-            return Skipped(name, "is empty")
+            return Skipped(shown, "is empty")
         digest = sha256_of(file)
     except OSError as error:
-        return Skipped(name, error.strerror or "cannot be read")
-    return Source(_printable(name), file, digest, _date(name, info.st_mtime))
+        return Skipped(shown, error.strerror or "cannot be read")
+    return Source(shown, file, digest, _date(name, info.st_mtime))
 
 
 def _date(name: str, changed: float) -> str:
@@ -139,4 +157,5 @@ def _date(name: str, changed: float) -> str:
 def _printable(name: str) -> str:
     """A file name without what a terminal would obey, still unlike any other."""
     safe = "".join(c if c.isprintable() and not 0xD800 <= ord(c) <= 0xDFFF else "?" for c in name)
+    safe = safe[:LONGEST_NAME]
     return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"

@@ -13,7 +13,9 @@ from advisor.domain.errors import AdvisorError
 from advisor.domain.plan import DataSpec
 from executors.documents import Document, Skipped, read_documents
 from executors.documents.clean import LONGEST, clean, decode
-from executors.documents.questions import Question, load_questions
+from executors.documents.questions import Question, blanks, load_questions
+from executors.retrieve.bm25 import terms
+from executors.retrieve.chunks import Chunking, cut
 
 WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 
@@ -123,6 +125,47 @@ def test_a_line_of_a_hundred_megabytes_is_cut(tmp_path: Path) -> None:
     documents, _ = read(tmp_path)
     assert len(documents["long.txt"].text) <= LONGEST
     assert "only its first" in documents["long.txt"].notes[0]
+
+
+def test_links_and_names_harm_nothing(tmp_path: Path) -> None:
+    """Links in a circle, pipes, names without an encoding or that a terminal obeys: all named, and printable."""
+    (tmp_path / "good.txt").write_text("fine")
+    (tmp_path / "one").symlink_to(tmp_path / "two")
+    (tmp_path / "two").symlink_to(tmp_path / "one")
+    (tmp_path / "self").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "gone.txt").symlink_to(tmp_path / "nothing")
+    os.mkfifo(tmp_path / "pipe.txt")
+    (tmp_path / "a\x1b[2J.bin").write_text("x")
+    Path(os.fsdecode(bytes(tmp_path) + b"/\xff.exe")).write_text("x")
+    Path(os.fsdecode(bytes(tmp_path) + b"/\xfe.txt")).write_text("read")
+    documents, skipped = read(tmp_path)
+    assert {d.text for d in documents.values()} == {"fine", "read"}
+    assert skipped["one"] == skipped["two"] == "is a link that leads to itself"
+    assert skipped["gone.txt"] == "is a link that leads nowhere"
+    assert skipped["pipe.txt"] == "is not a file"
+    assert len(skipped) == 6
+    assert all(text.isprintable() for text in (*skipped, *skipped.values(), *documents))
+    assert all("".join(each).encode() for each in skipped.items())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" + "\u0315\u0300" * 2**20,
+        "\n" + " " * 2**21 + "x",
+        ("x" * 1999 + " ") * 1000,
+        "# a" + "#" * 2**20 + "x",
+        "AB12 1234.5 " * 2**17,
+    ],
+    ids=["marks", "spaces", "long words", "number signs", "numbers"],
+)
+def test_no_text_takes_the_square_of_its_length(text: str) -> None:
+    """Text that makes one long run of anything is cleaned, cut, asked about and searched; a square would take hours."""
+    document = Document("s", "t", clean(text)[0])
+    chunks = cut(document, Chunking(), lambda texts: [len(each) // 4 + 1 for each in texts])
+    assert sum(len(chunk.text) for chunk in chunks) >= len(document.text.strip()) // 2
+    assert all(40 <= len(question.evidence[0]) <= 300 for question in blanks(document))
+    assert len(terms(document.text)) <= len(document.text)
 
 
 def test_missing_documents_are_an_error(tmp_path: Path) -> None:
