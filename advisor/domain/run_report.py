@@ -7,7 +7,7 @@ from pydantic import Field
 from advisor.domain.base import Frozen
 from advisor.domain.errors import Diagnostic
 from advisor.domain.estimate import Range
-from advisor.domain.run import Artifact, Attempt, Metric, RunStatus, StepStatus
+from advisor.domain.run import Artifact, Attempt, Metric, ParityRecord, RunStatus, StepStatus
 
 
 class Comparison(Frozen):
@@ -52,6 +52,8 @@ class StepReport(Frozen):
     against_previous: tuple[Comparison, ...] = ()
     predictions: tuple[Prediction, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
+    parity: ParityRecord | None = None
+    """How far what it left says the same as the model it was made from, where it was to."""
     samples: tuple[dict[str, str], ...] = ()
     settings: dict[str, Any] = Field(default_factory=dict)
     """Those it was done with that differ from the plan's."""

@@ -18,6 +18,7 @@ from advisor.report.document import (
 )
 from advisor.report.gates import gate_blocks
 from advisor.report.pareto import pareto_blocks
+from advisor.report.parity import parity_blocks
 from advisor.report.units import duration, gib, number, percent, size
 
 _SHOWN = (
@@ -45,6 +46,7 @@ def run_blocks(report: RunReport) -> list[Block]:
         blocks += [Heading("Before and after"), before_after(report)]
         blocks += _changes(report)
     blocks += pareto_blocks(report)
+    blocks += parity_blocks(report)
     blocks += gate_blocks(report)
     predictions = _prediction_rows(report)
     if predictions:

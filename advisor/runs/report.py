@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from advisor.domain.errors import Diagnostic
 from advisor.domain.plan import Plan, Step
-from advisor.domain.run import Evaluation, RunState, StepState
+from advisor.domain.run import Evaluation, ParityRecord, RunState, StepState
 from advisor.domain.run_record import Run
 from advisor.domain.run_report import Prediction, RunReport, StepReport
 from advisor.domain.words import ArtifactKind
@@ -22,6 +22,7 @@ from advisor.runs.places import PLAN
 from advisor.runs.state import load_state
 
 EVALUATION = "evaluation.json"
+PARITY = "parity.json"
 BASELINE = "00-baseline"
 MARKDOWN, JSON, RECORD = "report.md", "report.json", "run.json"
 _SAMPLES = 3
@@ -48,7 +49,8 @@ def report(plan: Plan, state: RunState, run_dir: Path) -> RunReport:
     for step in plan.steps:
         where = states.get(step.number, StepState(number=step.number, technique=step.technique))
         evaluation = read_evaluation(run_dir, step.folder) if where.status != "pending" else None
-        steps.append(_step_report(where, step, evaluation, baseline, previous))
+        found = _step_report(where, step, evaluation, baseline, previous)
+        steps.append(found.model_copy(update={"parity": read_parity(run_dir, where)}))
         if where.status == "rolled-back":
             continue
         if step.produces not in _BESIDE:
@@ -75,6 +77,17 @@ def read_evaluation(run_dir: Path, step_folder: str) -> Evaluation | None:
     """What was measured after a step (`00-baseline` before the first); None when nothing was."""
     try:
         return Evaluation.model_validate_json((run_dir / "steps" / step_folder / EVALUATION).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def read_parity(run_dir: Path, step: StepState) -> ParityRecord | None:
+    """What a step's artifact says of its likeness to the model before; None when it says nothing."""
+    if not step.artifacts:
+        return None
+    place = run_dir / step.artifacts[-1].path
+    try:
+        return ParityRecord.model_validate_json(((place if place.is_dir() else place.parent) / PARITY).read_bytes())
     except (OSError, ValidationError):
         return None
 

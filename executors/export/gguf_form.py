@@ -27,6 +27,9 @@ FILE_TYPE: dict[str, int] = {
 """ggml's number for a file made mostly of that type."""
 K_QUANTS = frozenset({"Q2_K", "Q3_K_M", "Q4_K_M", "Q5_K_M", "Q6_K"})
 """Forms that only llama.cpp itself writes."""
+WITHOUT_ZERO = frozenset({"Q4_1", "Q5_1", "Q2_K", "Q3_K_M", "Q4_K_M", "Q5_K_M"})
+"""Forms in which zero need not stay zero: whole numbers count from the lowest value of their block, in all of their
+tensors or (Q3_K_M) in some."""
 BITS_PER_WEIGHT: dict[str, float] = {
     "F32": 32, "F16": 16, "Q8_0": 8.5, "Q5_1": 6.0, "Q5_0": 5.5, "Q4_1": 5.0, "Q4_0": 4.5,
     "Q6_K": 6.6, "Q5_K_M": 5.7, "Q4_K_M": 4.9, "Q3_K_M": 3.9, "Q2_K": 3.0,

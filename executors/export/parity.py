@@ -24,6 +24,10 @@ PROMPTS = (
 )
 
 
+RELOADED = 2**30
+"""Bytes, unpacked to 16 bits, up to which a result is loaded whole to be checked, and longer texts are compared."""
+
+
 @dataclass(frozen=True)
 class Parity:
     """How far a candidate is from its reference, over `tokens` predictions."""
@@ -43,6 +47,8 @@ class Limits:
 
     kl: float
     top1: float
+    greedy: float = 0.0
+    """Share of greedy tokens that must be the same before the texts part; 0 for forms that round."""
 
 
 def prompt_ids(folder: Path) -> list[torch.Tensor]:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.domain.words import ArtifactKind
-from executors.export.parity import Limits, compare, model_logits, prompt_ids, report, require
+from executors.export.likeness import Likeness, check_likeness, voice_of
+from executors.export.parity import Limits, model_logits
 from executors.models.load import load_model
 from executors.protocol import Say
 from executors.qat.fake import Layer
@@ -20,7 +21,7 @@ from executors.tensors.writer import TensorWriter
 if TYPE_CHECKING:
     import torch
 
-LIMITS = Limits(0.02, 0.95)
+LIMITS = Limits(0.02, 0.95, 0.5)
 """The stored weights are those trained with, bit for bit; only the order of sums may differ."""
 
 
@@ -49,12 +50,14 @@ def write_quantized(trained: Any, layers: list[Layer], base: ModelFolder, form: 
             raise broken(f"{name} reads back otherwise than it was written")
     carry_ledger(base, written, CompressedSource(written, form))
     say.metric("bytes", written.bytes, "bytes")
-    prompts = prompt_ids(out)
-    parity = compare(
-        model_logits(trained, prompts), model_logits(load_model(ArtifactKind.QUANTIZED_LM, str(out)).model, prompts)
+    loaded = load_model(ArtifactKind.QUANTIZED_LM, str(out)).model
+    pair = Likeness(
+        "the converted model",
+        "the trained model",
+        lambda prompts: model_logits(trained, prompts),
+        lambda prompts: model_logits(loaded, prompts),
     )
-    report(parity, say)
-    require(parity, LIMITS, "the converted model")
+    check_likeness(pair, base.path, (voice_of(base.path), voice_of(out)), LIMITS, out, say)
 
 
 def _other(state: dict[str, torch.Tensor], name: str, dtype: torch.dtype) -> torch.Tensor:

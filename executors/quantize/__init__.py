@@ -85,6 +85,7 @@ def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnost
     if inputs.roles["model"].kind == "sparse-lm":
         text = "the zeros of the pruned model are stored like any other weight"
         found.append(warning("zeros-stored", text, "no format written here keeps sparse weights smaller"))
+    found += _check_zeros(config, model)
     if config.format in COMPRESSED:
         from executors.quantize.compressed_checks import check_compressed
 
@@ -94,6 +95,21 @@ def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnost
     size = model.params * BITS[config.format] / 8 + 2 * model.largest
     found += check_disk(size * 1.05, machine)
     return found + check_ram(size + model.largest, machine, "use format gguf, which streams tensor by tensor")
+
+
+def _check_zeros(config: Config, model: ModelFolder) -> list[Diagnostic]:
+    """Danger when a pruned model is to be written in a form that has no exact zero: the step would fail at its end."""
+    from executors.export.gguf_form import WITHOUT_ZERO
+    from executors.prune.layers import LEDGER
+    from executors.tensors.checks import danger
+
+    if config.format != "gguf" or config.form not in WITHOUT_ZERO or not (model.path / LEDGER).is_file():
+        return []
+    text = f"{config.form} does not keep the zeros of {model.path}"
+    because = (
+        "its whole numbers count from the lowest value of each block, so that zero is rounded like any other value"
+    )
+    return [danger("sparsity-lost", text, because, "use type Q8_0, Q5_0 or Q4_0, or format gptq, which keep them")]
 
 
 def _check_gguf(form: str, model: ModelFolder, machine: Machine) -> list[Diagnostic]:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from advisor.domain.errors import AdvisorError, ExitCode
-from executors.export.parity import Limits, compare, model_logits, prompt_ids, report, require
+from executors.export.likeness import Likeness, check_likeness, voice_of
+from executors.export.parity import Limits, model_logits, prompt_ids
 from executors.protocol import Say
 from executors.tensors.decoder import StreamedDecoder
 from executors.tensors.folder import ModelFolder, copy_companions, open_model
@@ -49,7 +50,8 @@ def to_bitsandbytes(model: ModelFolder, out: Path, form: str, say: Say) -> None:
         written = model_logits(quantized, prompts)
         del quantized
         gc.collect()
-        reloaded = model_logits(_load(out), prompts)
+        again = _load(out)
+        reloaded = model_logits(again, prompts)
     if not all(torch.equal(before, after) for before, after in zip(written, reloaded, strict=True)):
         raise AdvisorError(
             "the saved model does not answer like the one that was saved",
@@ -57,11 +59,11 @@ def to_bitsandbytes(model: ModelFolder, out: Path, form: str, say: Say) -> None:
             hint="run the step again; if it stays, report it",
             code=ExitCode.RUN_FAILED,
         )
-    reference = StreamedDecoder(FolderSource(model), model.path, torch.float32).logits(prompts)
-    parity = compare(reference, reloaded)
+    original = StreamedDecoder(FolderSource(model), model.path, torch.float32).logits
+    pair = Likeness(form, model.path.name, original, lambda texts: model_logits(again, texts))
+    with _quiet():
+        check_likeness(pair, model.path, (voice_of(model.path), voice_of(out)), LIMITS[form], out, say)
     say.progress(3, 3, "steps", "compared")
-    report(parity, say)
-    require(parity, LIMITS[form], form)
 
 
 def _load(folder: Path, **options: Any) -> Any:

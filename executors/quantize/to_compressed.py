@@ -15,7 +15,8 @@ from advisor.domain.errors import AdvisorError, ExitCode
 from advisor.domain.words import ArtifactKind
 from executors.activations.batch import Batch
 from executors.activations.text import CalibrationText
-from executors.export.parity import compare, model_logits, prompt_ids, report, require
+from executors.export.likeness import GREEDY, GREEDY_LARGE, Answer, Likeness, check_likeness, voice_of
+from executors.export.parity import RELOADED, model_logits
 from executors.models.load import load_model
 from executors.protocol import Inputs, Say, Stopped
 from executors.prune.layers import LEDGER, Ledger, by_block
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
     import torch
 
     from executors.quantize import Config
-
-RELOADED = 2**30
-"""Bytes, unpacked to 16 bits, up to which the result is loaded whole to be checked."""
 
 _BLOCK = re.compile(r"^model\.layers\.(\d+)\.")
 
@@ -132,22 +130,23 @@ def _check(model: ModelFolder, written: ModelFolder, form: Form, digests: dict[s
             raise broken(f"{name} reads back otherwise than it was written")
     carry_ledger(model, written, source)
     say.metric("bytes", written.bytes, "bytes")
-    prompts = prompt_ids(model.path)
-    reference = StreamedDecoder(FolderSource(model), model.path, torch.float32).logits(prompts)
-    parity = compare(reference, _answers(model, written, source, prompts))
-    report(parity, say)
-    require(parity, form.limits, form.layout)
+    original = StreamedDecoder(FolderSource(model), model.path, torch.float32).logits
+    is_small = 2 * model.params <= RELOADED
+    pair = Likeness(
+        form.layout,
+        model.path.name,
+        original,
+        # As transformers gives them; of a model that is large unpacked, as its weights give them block by block.
+        _loaded(written) if is_small else StreamedDecoder(source, model.path, torch.float32).logits,
+        "copy" if is_small else "original",
+        GREEDY if is_small else GREEDY_LARGE,
+    )
+    check_likeness(pair, model.path, (voice_of(model.path), voice_of(written.path)), form.limits, written.path, say)
 
 
-def _answers(
-    model: ModelFolder, written: ModelFolder, source: CompressedSource, prompts: list[torch.Tensor]
-) -> list[torch.Tensor]:
-    """Logits as transformers gives them; of a model that is large unpacked, as its weights give them block by block."""
-    import torch
-
-    if 2 * model.params > RELOADED:
-        return StreamedDecoder(source, model.path, torch.float32).logits(prompts)
-    return model_logits(load_model(ArtifactKind.QUANTIZED_LM, str(written.path)).model, prompts)
+def _loaded(written: ModelFolder) -> Answer:
+    model = load_model(ArtifactKind.QUANTIZED_LM, str(written.path)).model
+    return lambda prompts: model_logits(model, prompts)
 
 
 def carry_ledger(model: ModelFolder, written: ModelFolder, source: CompressedSource) -> None:

@@ -11,8 +11,9 @@ from executors.export import llama_cpp_choices as llama_cpp
 from executors.export.gguf_form import K_QUANTS, LIMITS
 from executors.export.gguf_source import GgufSource
 from executors.export.gguf_write import verify_gguf, write_gguf
+from executors.export.likeness import GREEDY, GREEDY_LARGE, Likeness, check_likeness, voice_of, voice_of_gguf
 from executors.export.llama_cpp_quantize import quantize
-from executors.export.parity import compare, prompt_ids, report, require
+from executors.export.parity import RELOADED, prompt_ids
 from executors.protocol import Say
 from executors.tensors.decoder import StreamedDecoder
 from executors.tensors.folder import ModelFolder
@@ -37,14 +38,14 @@ def to_gguf(model: ModelFolder, out: Path, form: str, say: Say) -> None:
         write_gguf(model, file, form, say)
         say.metric("largest_weight_error", verify_gguf(model, file, form))
     say.metric("bytes", file.stat().st_size, "bytes")
-    prompts = prompt_ids(model.path)
-    reference = StreamedDecoder(FolderSource(model), model.path, torch.float32).logits(prompts)
-    candidate = StreamedDecoder(GgufSource(file), model.path, torch.float32).logits(prompts)
-    parity = compare(reference, candidate)
-    report(parity, say)
-    require(parity, LIMITS[form], file.name)
+    original = StreamedDecoder(FolderSource(model), model.path, torch.float32).logits
+    copy = StreamedDecoder(GgufSource(file), model.path, torch.float32).logits
+    tokens = GREEDY if model.bytes <= RELOADED else GREEDY_LARGE
+    pair = Likeness(file.name, model.path.name, original, copy, "original", tokens)
+    check_likeness(pair, model.path, (voice_of(model.path), voice_of_gguf(file)), LIMITS[form], out, say)
     if llama_cpp.is_installed():
-        _compare_llama_cpp(file, prompts, candidate, say)
+        prompts = prompt_ids(model.path)
+        _compare_llama_cpp(file, prompts, copy(prompts), say)
 
 
 def _write_by_llama_cpp(model: ModelFolder, file: Path, form: str, say: Say) -> None:

@@ -26,7 +26,7 @@ def test_llama_cpp_writes_k_quants(tmp_path: Path, make_model: Any, listener: An
     config = quantize.Config(format="gguf", type=form)
     assert quantize.preflight(config, _inputs(model), Machine()) == []
     quantize.run(config, _inputs(model), tmp_path / "out", listener)
-    (file,) = (tmp_path / "out").iterdir()
+    (file,) = (tmp_path / "out").glob("*.gguf")
     assert file.name == f"model-{form}.gguf"
     kinds = {tensor.name: tensor.tensor_type.name for tensor in GGUFReader(str(file)).tensors}
     assert kinds["blk.0.ffn_up.weight"] == form.removesuffix("_M")

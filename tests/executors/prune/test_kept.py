@@ -135,3 +135,20 @@ def test_dora_on_a_pruned_model_is_refused(sparse: Path, rows: Path, tmp_path: P
     assert found.code == "pruned-base" and found.severity is Severity.DANGER
     (found,) = finetune.preflight(_config(rows, dropout=0.1), inputs, Machine())
     assert found.severity is Severity.WARNING
+
+
+@pytest.mark.parametrize("form", ["Q4_1", "Q5_1", "Q4_0", "Q5_0", "Q8_0", "F16"])
+def test_forms_without_a_zero_are_refused_before_they_begin(
+    sparse: Path, make_model: Any, tmp_path: Path, listener: Any, form: str
+) -> None:
+    """Of a pruned model Q4_1 and Q5_1 are refused at once; the others are written and keep every zero. Dense models may
+    have any."""
+    config, given = quantize.Config(format="gguf", type=form), _inputs(sparse, tmp_path)
+    codes = {found.code for found in quantize.preflight(config, given, Machine()) if found.severity is Severity.DANGER}
+    assert codes == ({"sparsity-lost"} if form.endswith("_1") else set())
+    if not codes:
+        quantize.run(config, given, tmp_path / "out", listener)
+        carry_ledger(given, tmp_path / "out", "gguf")
+        assert (tmp_path / "out" / LEDGER).is_file()
+    dense = _inputs(make_model(tmp_path / "dense"), tmp_path)
+    assert not any(found.code == "sparsity-lost" for found in quantize.preflight(config, dense, Machine()))

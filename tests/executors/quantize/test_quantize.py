@@ -40,7 +40,7 @@ def test_gguf_holds_the_model_within_its_rounding(
     """The step checks every tensor and the logits itself; file, sizes and table of contents are as the form says."""
     model = make_model(tmp_path / "model", tie_word_embeddings=tied)
     quantize.run(_config(format="gguf", type=form), _inputs(model), tmp_path / "out", listener)
-    (file,) = (tmp_path / "out").iterdir()
+    (file,) = (tmp_path / "out").glob("*.gguf")
     kinds = {tensor.name: tensor.tensor_type.name for tensor in GGUFReader(str(file)).tensors}
     assert kinds["blk.0.ffn_up.weight"] == form
     assert kinds["token_embd.weight"] == ("Q8_0" if form[:2] in ("Q4", "Q5") else form)
