@@ -71,7 +71,7 @@ def test_matrix(terminal: Terminal) -> None:
     terminal.press("escape")
     terminal.wait_for("Other profile")
     terminal.press("p")
-    screen = terminal.wait_for("profile: source-matrix")
+    screen = terminal.wait_for("profile source-matrix")
     assert "retrieve" not in screen and "prune, then finetune" in screen
     terminal.press("escape")
     terminal.wait_for("This machine")
