@@ -57,12 +57,20 @@ def read_request(path: str) -> tuple[EstimateRequest, list[str]]:
     """
     from dataclasses import replace
 
+    from advisor.domain.errors import AdvisorError
     from advisor.domain.estimate import EstimateRequest
     from advisor.files import read_located
     from advisor.files.validate import validate
 
     located = read_located(path)
     located = replace(located, values=_without_empty(located.values))
+    if "goal" in located.values:
+        raise AdvisorError(
+            f"{located.name} is an answers file, not an estimate file",
+            why="an estimate is of one step: model, method, precision, ...",
+            hint=f"advisor --non-interactive {path} shows the estimates of its whole stack; "
+            "advisor schema estimate shows what an estimate file holds",
+        )
     request = validate(located, EstimateRequest, "estimate")
     _check_words(request, located)
     if request.shape is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from advisor.domain.plan import Plan
-    from advisor.runs.advise import Advice
+    from advisor.runs.advise import Advice, Overrides
     from advisor.runs.prepare import Prepared
 
 SUMMARY = "execute a plan or an answers file; it goes on when this terminal is closed"
@@ -20,6 +20,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     from advisor.cli.gates import add_gates
 
     add_gates(parser)
+    from advisor.cli.parser import add_hardware_overrides
+
+    add_hardware_overrides(parser)
     parser.add_argument("--dry-run", action="store_true", help="show steps, estimates and warnings; touch nothing")
     parser.add_argument("--json", action="store_true", help="the run's events as JSON lines on stdout")
     parser.add_argument("--detach", action="store_true", help="start the run, print its folder and return")
@@ -27,8 +30,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from advisor.cli.gates import with_gates
+    from advisor.cli.top import overrides_of
 
-    plan, advice = _plan_of(args.plan)
+    plan, advice = _plan_of(args.plan, overrides_of(args))
     plan = with_gates(plan, args)
     if args.dry_run:
         return _dry_run(plan, args.run_dir, args.json)
@@ -68,20 +72,22 @@ def execute_plan(
     return watch(folder, as_json=as_json, quiet_stdout=quiet_stdout)
 
 
-def _plan_of(path: str) -> tuple[Plan, Advice | None]:
+def _plan_of(path: str, overrides: Overrides) -> tuple[Plan, Advice | None]:
+    from advisor.domain.errors import AdvisorError
     from advisor.files import read_plan
     from advisor.files.answers import is_plan
-
-    if path == "-" or is_plan(path):
-        return read_plan(path), None
     from advisor.files.mergekit import is_mergekit, read_mergekit
 
-    if is_mergekit(path):
-        return read_mergekit(path), None
+    is_fixed = path == "-" or is_plan(path)
+    if is_fixed or is_mergekit(path):
+        if overrides.is_any:
+            why = "a plan was made for its hardware already"
+            raise AdvisorError("--gpu, --no-gpu and --ram go with an answers file", why=why)
+        return (read_plan if is_fixed else read_mergekit)(path), None
     from advisor.cli.top import nothing_feasible
     from advisor.runs.advise import advise_file, plan_of
 
-    advice = advise_file(path)
+    advice = advise_file(path, overrides)
     if not advice.recommendation.feasible:
         raise nothing_feasible(advice.recommendation, path)
     return plan_of(advice), advice

@@ -1,8 +1,8 @@
 """`Answers`: what a person said, as the answers file gives it. Everything but `goal` may be missing."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from advisor.domain.base import Frozen
 from advisor.domain.words import DataKind, Goal, Need
@@ -18,19 +18,29 @@ ModelKind = Literal["base", "instruct"]
 ServeTarget = Literal["gpu", "cpu", "edge", "api"]
 
 
+def _named(value: str) -> str:
+    if not value.strip():
+        raise ValueError("it is empty; name a hub id or a folder, or leave the key out")
+    return value
+
+
+Named = Annotated[str, AfterValidator(_named)]
+"""A name that says something."""
+
+
 class ModelAnswer(Frozen):
     """The model to work on. `count` above 1: that many fine-tuned variants of it are to be combined.
 
     `variants` names them (hub ids or folders), and `id` then is the model they were trained from.
     """
 
-    id: str | None = None
+    id: Named | None = None
     params_b: float | None = Field(default=None, gt=0, le=100_000)
     kind: ModelKind | None = None
     quantized: str | None = None
     count: int = Field(default=1, ge=1, le=1000)
     same_base: bool | None = None
-    variants: tuple[str, ...] = ()
+    variants: tuple[Named, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -46,7 +56,7 @@ class ModelAnswer(Frozen):
 
 
 class TeacherAnswer(Frozen):
-    id: str | None = None
+    id: Named | None = None
     params_b: float | None = Field(default=None, gt=0, le=100_000)
 
 

@@ -24,6 +24,8 @@ class StackEntry(Frozen):
     family: Family
     acts_on: ActsOn = ActsOn.BASE
     executable: bool = False
+    not_yet: str = ""
+    """What keeps an executable step from being executed as the answers stand, such as data that nobody named."""
     because: tuple[Reason, ...] = ()
     estimate: StepEstimate = StepEstimate.model_construct()
     config: dict[str, Any] = Field(default_factory=dict)

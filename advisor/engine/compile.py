@@ -18,14 +18,16 @@ from advisor.domain.plan import BASE, MODELS, STEP, ArtifactRef, EvaluationSpec,
 from advisor.domain.recommendation import Recommendation, StackEntry
 from advisor.domain.technique import DataUse, Phase, Technique
 from advisor.domain.words import ActsOn, ArtifactKind, DataKind, Family
-from advisor.engine import learned_data, lessons, serving
+from advisor.engine import learned_data, lessons
 from advisor.engine.estimate.evaluation import evaluation_seconds
 from advisor.engine.estimate.workload import model_shape
 from advisor.engine.gates import gate
 from advisor.engine.linking import Chain
 from advisor.engine.measured import ASKED_WITH, evaluation_of
 from advisor.engine.parts import Part, after, part_of, start_state, why_not_after
+from advisor.engine.runnable import why_not as why_not_runnable
 from advisor.engine.schedule import schedule
+from advisor.engine.wanted import TOLD_IN_PLANS
 
 _NOT_FOR_EXECUTORS = ("carrier", "sharding", "gpus", "offload")
 _METHODS = {"lora": "lora", "qlora": "qlora", "full-sft": "full"}
@@ -60,7 +62,7 @@ def compile_plan(recommendation: Recommendation, knowledge: Knowledge, facts: Fa
         models=(*_variants(facts), *lessons.teachers(chain.steps, knowledge, facts)),
         steps=tuple(chain.steps),
         evaluation=_evaluation(knowledge, facts, chain),
-        notes=tuple(chain.notes),
+        notes=(*chain.notes, *(w.text for w in recommendation.warnings if w.code in TOLD_IN_PLANS)),
     )
 
 
@@ -98,7 +100,7 @@ def _prepare(technique: Technique, facts: Facts, chain: Chain) -> None:
 def _compile(entry: StackEntry, technique: Technique, facts: Facts, chain: Chain) -> None:
     part = part_of(technique, entry.config, entry.acts_on)
     why_not = (
-        _why_not(entry, technique, facts)
+        why_not_runnable(entry.config, technique, facts)
         or _why_no_merge(part, facts, chain)
         or lessons.why_not(technique, facts, chain.steps, entry.config.get("carrier"))
     )
@@ -175,35 +177,6 @@ def _for_settings(found: StepEstimate, config: dict[str, Any], facts: Facts) -> 
         return found
     digest = settings_digest(config, facts.model_id or facts.model_path or "")
     return found.model_copy(update={"basis": found.basis.model_copy(update={"settings": digest})})
-
-
-def _why_not(entry: StackEntry, technique: Technique, facts: Facts) -> str:
-    """Why an entry cannot be executed here; empty when it can."""
-    if technique.executor is None:
-        return technique.why_not or "it has no executor in this version."
-    if not serving.is_written_here(entry.config):
-        if entry.config.get("type", "Q8_0") not in serving.WRITTEN_HERE:
-            return f"this version writes {', '.join(sorted(serving.WRITTEN_HERE))}, not {entry.config['type']}."
-        return f"this version writes it in 8, 4 or 3 bits, not in {entry.config['bits']}."
-    if entry.config.get("gpus", 1) > 1:
-        return (
-            "it needs its model sharded over several GPUs, which this version does not do; where the model fits each "
-            "of them, train.processes shares the work."
-        )
-    if technique.data is not None and not technique.data.optional:
-        if facts.data_path is None:
-            return "no data is named; set data.path to a file or to builtin:stdlib."
-        if technique.data.kinds and facts.data_kind not in technique.data.kinds:
-            verb = {"train": "trained on", "calibrate": "calibrated with", "corpus": "searched"}[technique.data.use]
-            return f"data of kind {facts.data_kind} cannot be {verb} here."
-    told = learned_data.why_not_told(technique, facts)
-    if told:
-        return told
-    if technique.then is not None:
-        second = learned_data.second_data(facts)
-        if second is None or second["kind"] not in technique.then.kinds:
-            return "its second phase learns from examples, and none are named; set data.then to their path and kind."
-    return ""
 
 
 def _merges_variants(part: Part) -> bool:

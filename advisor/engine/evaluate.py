@@ -21,6 +21,7 @@ from advisor.engine.measured import evaluation_of
 from advisor.engine.order import explain, first_break
 from advisor.engine.parts import part_of
 from advisor.engine.placed import Placement, place
+from advisor.engine.runnable import why_not
 from advisor.engine.shortage import shortages
 from advisor.engine.stack import Member, Situation
 from advisor.engine.walk import walked
@@ -39,7 +40,7 @@ def judged(
 ) -> Recommendation:
     """The recommendation for these members in this order, without alternatives and flips."""
     order = [member.part for member in members]
-    entries = tuple(entry_of(member) for member in members)
+    entries = tuple(entry_of(member, situation.facts) for member in members)
     chain = estimate_chain([entry.estimate for entry in entries], *_measured(situation.facts, members, entries))
     return Recommendation.model_construct(
         feasible=bool(members),
@@ -68,15 +69,17 @@ def _measured(facts: Facts, members: Sequence[Member], entries: Sequence[StackEn
     return count, evaluation_seconds(shape, facts, config).expected
 
 
-def entry_of(member: Member) -> StackEntry:
+def entry_of(member: Member, facts: Facts) -> StackEntry:
     """A member as the report shows it."""
     technique, config = member.candidate.technique, member.candidate.config
+    is_executable = technique.is_executable and serving.is_written_here(config)
     return StackEntry.model_construct(
         technique=technique.id,
         name=technique.name,
         family=technique.family,
         acts_on=member.part.acts_on,
-        executable=technique.is_executable and serving.is_written_here(config),
+        executable=is_executable,
+        not_yet=why_not(config, technique, facts) if is_executable else "",
         because=member.reasons,
         estimate=member.candidate.estimate,
         config=config,
@@ -110,7 +113,8 @@ def _supports(situation: Situation, members: Sequence[Member], fired: Sequence[R
             reason = Reason(text=f"{member.technique}: {measure.text}", source="advisor memory estimate")
             found.setdefault(measure.technique, []).append(reason)
     for technique_id in situation.facts.use:
-        if situation.knowledge.technique(technique_id).role == "support":
+        technique = situation.knowledge.technique(technique_id)
+        if technique.role == "support" and not any(not holds(r.condition, situation.facts) for r in technique.requires):
             found.setdefault(technique_id, []).append(Reason(text="You asked for it.", source="answers use"))
     for rule in fired:
         if rule.effect == "support" and (not rule.beside or inside.intersection(rule.beside)):

@@ -54,6 +54,9 @@ def build_facts(
     defaults = _Defaults()
     goals = tuple(dict.fromkeys(str(goal) for goal in (answers.goal, *answers.also)))
     machine = hardware_facts(knowledge.catalog, hardware)
+    if machine["ram_gib"] is not None and hardware.ram_gib is not None and not hardware.is_simulated:
+        told = f"what is free now of the machine's {hardware.ram_gib:.0f} GiB; said in the answers, it does not change"
+        defaults.take("hardware.ram_gib", machine["ram_gib"], told)
     known: dict[str, Any] = {
         "goal": goals[0],
         "also": goals[1:],

@@ -17,6 +17,7 @@ from advisor.engine.eligibility import span
 from advisor.engine.evaluate import dumped, judged
 from advisor.engine.stack import Assembled, Situation, assemble, decide, member_of
 from advisor.engine.walk import walked
+from advisor.engine.wanted import told
 
 ALTERNATIVES = 5
 AT_MOST_REASONS = 3
@@ -40,7 +41,7 @@ def recommend(knowledge: Knowledge, facts: Facts, profile: str = "default", with
     result = judged(situation, assembled.members, choice.fired, considered)
     return result.model_copy(
         update={
-            "warnings": (*missed(choice), *result.warnings),
+            "warnings": (*missed(choice), *(told(knowledge, facts, assembled) if facts.use else ()), *result.warnings),
             "alternatives": alternatives(situation, choice, assembled),
             "rejected": assembled.rejected,
             "flips": found,

@@ -147,7 +147,10 @@ def _from_yaml(name: str, text: str) -> Located:
         mark = error.problem_mark or error.context_mark
         place = f"{name}:{mark.line + 1}" if mark else name
         raise AdvisorError(f"{place}: not valid YAML", why=str(error.problem or error.context)) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except RecursionError:
+        why = "it is nested too deeply, or an alias (*name) stands within what it names"
+        raise AdvisorError(f"{name}: not valid YAML", why=why, hint="write the values out") from None
+    except (yaml.YAMLError, ValueError) as error:
         raise AdvisorError(f"{name}: not valid YAML", why=" ".join(str(error).split())[:200]) from None
     return Located(name, _mapping(name, values), lines)
 
@@ -158,7 +161,12 @@ def _locate(name: str, node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int]
 
     count[0] += 1
     if count[0] > MAX_NODES:
-        raise AdvisorError(f"{name}: too many values once its aliases are expanded", code=ExitCode.REFUSED)
+        raise AdvisorError(
+            f"{name}: more than {MAX_NODES:,} values once its aliases are expanded",
+            why="a file that a person writes has some hundreds",
+            hint="write the values out without aliases (*name)",
+            code=ExitCode.REFUSED,
+        )
     if isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
             lines[(*path, number)] = item.start_mark.line + 1

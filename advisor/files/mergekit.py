@@ -6,6 +6,7 @@ What this version merges otherwise than mergekit, or not at all, is refused by k
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,7 @@ def _config(located: Located, asked: _File, merged: list[_Input], is_adapter: bo
             if key not in known:
                 text = f"parameter {key!r} means nothing to {asked.merge_method} here{did_you_mean(key, known)}"
                 raise AdvisorError(f"{located.place(('parameters', key))}: {text}")
+    _check_values(located, asked)
     each = [{**asked.parameters, **entry.parameters} for entry in merged]
     config: dict[str, Any] = {}
     if "weight" in known:
@@ -176,6 +178,37 @@ def _config(located: Located, asked: _File, merged: list[_Input], is_adapter: bo
     return config if dtype is None or is_adapter else {**config, "dtype": dtype}
 
 
+def _check_values(located: Located, asked: _File) -> None:
+    """Every parameter is what it must be, wherever the file says it."""
+    places: list[tuple[tuple[str | int, ...], dict[str, Any]]] = [((), asked.parameters)]
+    places += [(("models", number), entry.parameters) for number, entry in enumerate(asked.models)]
+    for at, slice_ in enumerate(asked.slices):
+        places.append((("slices", at), slice_.parameters))
+        places += [(("slices", at, "sources", n), source.parameters) for n, source in enumerate(slice_.sources)]
+    for path, parameters in places:
+        for key, value in parameters.items():
+            is_right, wanted = (isinstance(value, bool), "true or false") if key in _SWITCHES else _is_setting(value)
+            if not is_right:
+                place = located.place((*path, "parameters", key))
+                raise AdvisorError(f"{place}: {key}: it must be {wanted}, got {str(value)[:60]!r}")
+
+
+def _is_setting(value: Any) -> tuple[bool, str]:
+    """A number, a curve of numbers over the layers, or values by part of a tensor's name."""
+    wanted = "a number, a list of numbers, or a list of {filter, value}"
+    if not isinstance(value, list):
+        return _is_number(value), wanted
+    by_name = all(isinstance(entry, dict) and set(entry) <= {"filter", "value"} for entry in value)
+    values = [entry.get("value") for entry in value] if by_name else value
+    curves = [each if by_name and isinstance(each, list) else [each] for each in values]
+    return bool(value) and all(curve and all(map(_is_number, curve)) for curve in curves), wanted
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+_SWITCHES = ("normalize", "rescale", "int8_mask")
 _SHARED = {"normalize": "normalize", "lambda": "scale"}
 
 

@@ -91,7 +91,7 @@ def _stack(recommendation: Recommendation) -> list[Block]:
                 gib_range(estimate.disk_gib),
                 duration_range(estimate.seconds),
                 quality(estimate.quality.range, estimate.quality.unit),
-                "yes" if entry.executable else "advice",
+                runs_here(entry),
             )
         )
     columns = ("#", "technique", "acts on", "GPU GiB", "RAM GiB", "disk GiB", "time", "quality", "runs here")
@@ -102,7 +102,18 @@ def _stack(recommendation: Recommendation) -> list[Block]:
         "Figures are expected [low-high]."
     )
     name = f"Stack: {recommendation.pipeline}" if recommendation.pipeline else "Stack"
-    return [Heading(name), Table(columns, tuple(rows), frozenset({0})), Paragraph(total), *_rests_on(recommendation)]
+    return [
+        Heading(name),
+        Table(columns, tuple(rows), frozenset({0})),
+        Paragraph(total),
+        *_not_yet(recommendation),
+        *_rests_on(recommendation),
+    ]
+
+
+def runs_here(entry: StackEntry) -> str:
+    """Whether a step is executed: yes, not yet (something is missing in the answers), or never (it is advice)."""
+    return ("not yet" if entry.not_yet else "yes") if entry.executable else "advice"
 
 
 def measuring(chain: ChainEstimate) -> str:
@@ -110,6 +121,12 @@ def measuring(chain: ChainEstimate) -> str:
     if not chain.evaluations:
         return ""
     return f", {duration(chain.evaluation_seconds)} of it for {chain.evaluations} evaluations"
+
+
+def _not_yet(recommendation: Recommendation) -> list[Block]:
+    """What is missing before steps can be executed."""
+    missing = [entry for entry in recommendation.stack if entry.executable and entry.not_yet]
+    return [Bullets(tuple(Bullet(f"{e.technique} does not run yet: {e.not_yet}") for e in missing))] if missing else []
 
 
 def _rests_on(recommendation: Recommendation) -> list[Block]:

@@ -15,7 +15,7 @@ from advisor.domain.plan import Plan, Step
 from advisor.domain.run import RunState, StepState
 from advisor.domain.words import MEASURED
 from advisor.runs.find import require_run
-from advisor.runs.places import PLAN
+from advisor.runs.places import MANIFEST, PLAN
 from advisor.runs.prepare import holder
 
 _KEPT = "kept by hand; advisor resume takes it in again"
@@ -37,6 +37,12 @@ def decide(run_dir: Path, step: str, word: Word) -> Step:
     if found.produces not in MEASURED:
         why = f"it leaves a {found.produces}, which stands beside the model"
         raise AdvisorError(f"nothing is decided about step {found.number} {found.technique}", why=why)
+    if not (folder / "steps" / found.folder / "artifact" / MANIFEST).is_file():
+        raise AdvisorError(
+            f"nothing is decided about step {found.number} {found.technique}",
+            why="it has not been done yet",
+            hint=f"advisor resume {folder}",
+        )
     if holder(folder) is not None:
         raise AdvisorError(
             "the run is active", hint=f"advisor stop {folder}, then decide and resume", code=ExitCode.ALREADY_ACTIVE

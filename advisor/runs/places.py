@@ -10,6 +10,8 @@ from pathlib import Path
 from advisor.domain.errors import AdvisorError, ExitCode
 
 PLAN, ANSWERS, RECOMMENDATION, EVENTS = "plan.yaml", "answers.yaml", "recommendation.json", "events.jsonl"
+MANIFEST = "manifest.json"
+"""Stands in a step's artifact once it is whole."""
 
 
 def runs_root() -> Path:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
+import shutil
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -51,6 +53,7 @@ def prepare(plan: Plan, place: Path, machine: Machine | None = None, package: st
     if not plan.steps:
         raise AdvisorError("the plan has no steps", why="; ".join(plan.notes), hint="there is nothing to run")
     plan = _with_absolute_paths(plan)
+    _check_place(place)
     machine = machine or machine_facts(place)
     _check_kinds(plan)
     for model in (plan.model, *plan.models):
@@ -165,6 +168,16 @@ def _origin(plan: Plan, origin: str) -> str:
     if plan.given(origin) is not None:
         return "the base model" if origin == BASE else f"the plan's {origin}"
     return f"step {origin} {plan.step(int(origin)).technique}"
+
+
+def _check_place(place: Path) -> None:
+    """A folder can be made at `place`, or there is one. Raises AdvisorError (6)."""
+    there = next(folder for folder in (place.absolute(), *place.absolute().parents) if folder.exists())
+    is_kept = shutil.disk_usage(there).total > 0  # /proc and its like keep no files
+    if not (is_kept and os.access(there, os.W_OK | os.X_OK)):
+        why = "this user may not write there" if is_kept else "it keeps no files"
+        hint = "choose another --run-dir, or set XDG_DATA_HOME"
+        raise AdvisorError(f"{there}: a run cannot be kept there", why=why, hint=hint, code=ExitCode.DISK)
 
 
 def _check_disk(plan: Plan, machine: Machine) -> list[Diagnostic]:

@@ -23,7 +23,7 @@ def draft_row(number: int, entry: StackEntry, is_changed: bool, facts: Facts) ->
     seconds = duration(estimate.seconds.expected) if estimate.seconds else "-"
     change = _short_quality(estimate)
     name = entry.technique + (CHANGED if is_changed else "")
-    runs = "here" if entry.executable else "advice"
+    runs = ("not yet" if entry.not_yet else "here") if entry.executable else "advice"
     return (str(number), name, _memory(estimate, facts), seconds, change, runs)
 
 
@@ -60,6 +60,8 @@ def step_lines(draft: Draft, place: int, width: int) -> list[str]:
         *wrapped("", f"{place + 1} {technique.name} ({technique.id})", width),
         *wrapped("  ", technique.summary, width),
     ]
+    if entry.executable and entry.not_yet:
+        lines += wrapped("  does not run yet: ", entry.not_yet, width)
     if not technique.is_executable:
         lines += wrapped("  not run here: ", technique.why_not or "", width)
     for title, items in (

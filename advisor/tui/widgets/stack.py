@@ -31,7 +31,7 @@ def table_row(number: int, entry: StackEntry, facts: Facts) -> tuple[str, ...]:
     """One row: number, technique, memory, time, whether it runs here, what it acts on, quality."""
     seconds = duration(entry.estimate.seconds.expected) if entry.estimate.seconds else "-"
     change = quality(entry.estimate.quality.range, entry.estimate.quality.unit)
-    runs = "yes" if entry.executable else "advice"
+    runs = ("not yet" if entry.not_yet else "yes") if entry.executable else "advice"
     return (str(number), entry.technique, memory_cell(entry, facts), seconds, runs, entry.acts_on.value, change)
 
 

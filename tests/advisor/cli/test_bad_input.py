@@ -37,6 +37,8 @@ def assert_refused(done: subprocess.CompletedProcess[str], code: int, *told: str
     [
         ("goal: optimize\nmodle: {}\n", ("a.yaml:2", "'modle'", "'model'")),
         ("goal: 7\n", ("a.yaml:1", "goal")),
+        ("goal: optimize\nmodel: {id: ''}\n", ("a.yaml:2", "model.id: it is empty")),
+        ("goal: &g [*g]\n", ("a.yaml", "alias")),
         ("goal: optimize\ndata: 5\n", ("a.yaml:2", "data")),
         ("goal: [\n", ("a.yaml", "YAML")),
         ("goal: optimize\navoid: [lorra]\n", ("lorra", "lora")),
@@ -154,3 +156,24 @@ def test_plain_ascii(tmp_path: Path) -> None:
     done = advisor("techniques", "lora", "--json", cwd=tmp_path, PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["techniques"][0]["sources"][0].startswith("004 ?")
+
+
+def test_an_answers_file_is_no_estimate_file(tmp_path: Path) -> None:
+    """`estimate` of an answers file says so, and how to see what it was meant to show."""
+    (tmp_path / "a.yaml").write_text(GOOD)
+    done = advisor("estimate", "a.yaml", cwd=tmp_path)
+    assert_refused(done, 2, "an answers file, not an estimate file", "advisor --non-interactive a.yaml")
+
+
+@pytest.mark.skipif(not Path("/proc/version").exists(), reason="needs a place that keeps no files")
+def test_a_home_that_keeps_no_files(tmp_path: Path) -> None:
+    """A folder for runs that cannot be made is told as that, not as a full disk."""
+    (tmp_path / "a.yaml").write_text(GOOD + "data: {path: 'builtin:stdlib', kind: instructions}\n")
+    done = advisor("run", "a.yaml", "--dry-run", "--no-gpu", cwd=tmp_path, XDG_DATA_HOME="/proc/none")
+    assert_refused(done, 6, "/proc: a run cannot be kept there", "--run-dir")
+
+
+def test_simulated_hardware_goes_with_answers(tmp_path: Path) -> None:
+    """`run --gpu` of a plan is refused: a plan was made for its hardware."""
+    (tmp_path / "p.yaml").write_text("steps: []\n")
+    assert_refused(advisor("run", "p.yaml", "--no-gpu", cwd=tmp_path), 2, "go with an answers file")

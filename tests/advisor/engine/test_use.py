@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from advisor.domain.answers import Answers
 from advisor.domain.recommendation import Recommendation
+from advisor.runs.advise import Overrides, plan_of
+from advisor.runs.advise import advise as run_advice
 
 SMALL: dict[str, Any] = {
     "goal": "change-behavior",
@@ -34,3 +39,48 @@ def test_what_is_asked_for_and_not_possible_is_refused_with_its_reason(advise: C
     found = advise({**SMALL, "use": ["dpo"]})
     assert not found.feasible
     assert [r.technique for r in found.rejected] == ["dpo"]
+
+
+def warned(found: Recommendation, code: str) -> list[str]:
+    return [warning.text for warning in found.warnings if warning.code == code]
+
+
+@pytest.mark.parametrize("technique", ["fsdp", "deepspeed-zero"])
+def test_sharding_is_not_dropped_unsaid(advise: Callable[..., Recommendation], technique: str) -> None:
+    """Sharding that was asked for is left out with its reason on one GPU, and told to be left to others on two."""
+    found = advise({**SMALL, "use": [technique]})
+    assert "nothing to shard over" in warned(found, "asked-for-not-possible")[0]
+    assert technique not in {support.technique for support in found.supports}
+    two = {"gpus": [{"name": "RTX 4090", "memory_gib": 24, "count": 2}], "ram_gib": 64}
+    found = advise({**SMALL, "hardware": two, "use": [technique]})
+    assert "the plan goes without it" in warned(found, "asked-for-not-run")[0]
+    assert technique in {support.technique for support in found.supports}
+
+
+def test_several_adapters_are_warned_about(advise: Callable[..., Recommendation]) -> None:
+    """Two adapters of one data set are told, one is not."""
+    found = advise({**SMALL, "use": ["lora", "dora"]})
+    assert "each train an adapter" in warned(found, "several-adapters")[0]
+    assert not warned(advise({**SMALL, "use": ["lora"]}), "several-adapters")
+
+
+def test_a_format_that_gives_way_is_told(advise: Callable[..., Recommendation]) -> None:
+    """Of two formats asked for, the one that is not in the stack has its reason in a warning."""
+    gpu = {"gpus": [{"name": "RTX 4090", "memory_gib": 24}], "ram_gib": 64}
+    found = advise({**SMALL, "use": ["awq", "gguf"], "serve": {"target": "gpu", "bits": 4}, "hardware": gpu})
+    assert [entry.technique for entry in found.stack] == ["awq"]
+    assert "gguf was asked for and gives way" in warned(found, "asked-for-gives-way")[0]
+
+
+def test_the_plan_repeats_it() -> None:
+    """Who reads only the plan is told too."""
+    advice = run_advice(Answers.model_validate({**SMALL, "use": ["fsdp"]}), Overrides(no_gpu=True, ram_gib=16))
+    assert any("FSDP" in note for note in plan_of(advice).notes)
+
+
+def test_what_does_not_run_yet(advise: Callable[..., Recommendation]) -> None:
+    """A step whose data nobody named, or of another kind than it works on, is said not to run yet; with data it is."""
+    known = {"goal": "change-behavior", "behavior": "task", "model": SMALL["model"]}
+    (without, *_) = advise({**known, "data": {"kind": "instructions", "examples": 500}}).stack
+    assert without.executable and "no data is named" in without.not_yet
+    assert not advise(SMALL).stack[0].not_yet

@@ -133,3 +133,20 @@ def test_the_plan_command_takes_it(place: Path, capsys: pytest.CaptureFixture[st
     assert is_mergekit(path)
     assert run_command(["plan", path]) == 0
     assert "executor: merge" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (LINEAR.replace("weight: 1}", "weight: abc}"), "weight: it must be a number"),
+        (LINEAR.replace("weight: 1}", "weight: true}"), "weight: it must be a number"),
+        (LINEAR.replace("weight: 1}", "weight: [1, x]}"), "weight: it must be a number"),
+        (TIES.replace("normalize: false", "normalize: 3"), "normalize: it must be true or false"),
+        (SLERP.replace("{value: 0.5}", "{value: half}"), "t: it must be a number"),
+    ],
+)
+def test_values_of_another_kind(place: Path, text: str, told: str) -> None:
+    """A parameter that is no number, curve or switch is refused with its line, before there is a plan."""
+    with pytest.raises(AdvisorError, match=r"merge\.yml:\d+: ") as error:
+        read_mergekit(file_of(place, text))
+    assert told in error.value.what

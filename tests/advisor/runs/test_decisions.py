@@ -84,3 +84,13 @@ def test_who_can_be_asked(tmp_path: Path) -> None:
     ]
     assert {role: ref.kind for role, ref in found[1].roles.items()} == {"model": "causal-lm", "adapter": "adapter"}
     assert found[1].roles["model"].path == "builtin:toy"
+
+
+@pytest.mark.parametrize("word", ["keep", "rollback"])
+def test_nothing_is_decided_about_a_step_that_was_not_done(tmp_path: Path, word: str) -> None:
+    """A step without a whole artifact has nothing to keep or to take back."""
+    run = make_run(tmp_path / "run", chain(HELD, BROKEN, {"loss": 0.5}))
+    supervise(run)
+    with pytest.raises(AdvisorError, match="nothing is decided about step 3") as error:
+        run_command([word, str(run), "3"])
+    assert "not been done" in error.value.why

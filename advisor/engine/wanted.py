@@ -1,0 +1,72 @@
+"""What a person asked for by name (`use`) and the stack does otherwise: told, so that nothing is dropped unsaid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from advisor.domain.errors import Severity
+from advisor.domain.facts import Facts
+from advisor.domain.knowledge import Knowledge
+from advisor.domain.recommendation import StackWarning
+from advisor.domain.technique import Requirement, Technique
+from advisor.domain.words import ArtifactKind
+from advisor.engine.conditions import holds
+from advisor.engine.stack import Assembled, Member
+
+SHARDED = ("deepspeed-zero", "fsdp")
+"""Supports that spread a model over GPUs: asked for through `train.sharding` where they are executed."""
+
+TOLD_IN_PLANS = ("asked-for-not-possible", "asked-for-not-run", "asked-for-gives-way", "several-adapters")
+"""Codes of the warnings that a plan repeats, since whoever reads only the plan would miss what was asked for."""
+
+
+def misfit(technique: Technique, facts: Facts) -> Requirement | None:
+    """The first requirement of a support that these facts do not meet."""
+    return next((r for r in technique.requires if not holds(r.condition, facts)), None)
+
+
+def told(knowledge: Knowledge, facts: Facts, assembled: Assembled) -> tuple[StackWarning, ...]:
+    """A warning for each support that is not possible or not executed, for each step that gave way, and for several
+    adapters one after another."""
+    wanted = [knowledge.technique(technique_id) for technique_id in facts.use]
+    supports = [technique for technique in wanted if technique.role == "support"]
+    steps = [technique for technique in wanted if technique.role == "step"]
+    return (*_supports(supports, facts), *_given_way(steps, assembled), *_adapters(assembled.members))
+
+
+def _supports(supports: Sequence[Technique], facts: Facts) -> Iterator[StackWarning]:
+    for technique in supports:
+        failing = misfit(technique, facts)
+        if failing is not None:
+            text = f"{technique.name} was asked for and is left out: {failing.because}"
+            yield _warning("asked-for-not-possible", text, failing.hint or "Leave it out of use.", failing.source)
+        elif technique.id in SHARDED and technique.why_not:
+            text = f"{technique.name} was asked for; the plan goes without it: {technique.why_not}"
+            yield _warning("asked-for-not-run", text, "Launch the training yourself, or leave it out of use.", "")
+
+
+def _given_way(steps: Sequence[Technique], assembled: Assembled) -> Iterator[StackWarning]:
+    """Steps that could be done and cannot be done together with the others."""
+    why = {rejection.technique: rejection.because for rejection in assembled.rejected}
+    for technique in steps:
+        if technique.id not in assembled.ids and why.get(technique.id, "").startswith("cannot be combined"):
+            text = f"{technique.id} was asked for and gives way: it {why[technique.id]}"
+            yield _warning("asked-for-gives-way", text, "Leave one of them out of use.", "")
+
+
+def _adapters(members: Sequence[Member]) -> Iterator[StackWarning]:
+    """Adapters trained one after another where no merge stands between them."""
+    open_: list[str] = []
+    for member in members:
+        if member.part.folds_adapter:
+            open_ = []
+        elif member.part.produces is ArtifactKind.ADAPTER:
+            open_.append(member.technique)
+            if len(open_) > 1:
+                text = f"{' and '.join(open_)} each train an adapter, the later one on what the earlier one left."
+                fix = "One is enough for one set of data: leave the others out of use."
+                yield _warning("several-adapters", text, fix, "")
+
+
+def _warning(code: str, text: str, fix: str, source: str) -> StackWarning:
+    return StackWarning(severity=Severity.WARNING, code=code, text=text, fix=fix, sources=(source,) if source else ())
