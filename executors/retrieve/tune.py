@@ -32,6 +32,8 @@ SCALE = 20.0
 WARMUP = 0.1
 LOOKED_AT = 12
 """Passages of keyword search among which wrong ones are looked for."""
+TOGETHER = 16
+"""Texts that are padded to one length."""
 _BESIDE = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json")
 
 
@@ -113,11 +115,22 @@ def _loss(embedder: Embedder, pairs: Sequence[Pair]) -> Any:
     import torch
 
     texts = [pair.passage for pair in pairs] + [text for pair in pairs for text in pair.negatives]
-    asked = embedder.pooled(embedder.encoded([embedder.query_prompt + pair.question for pair in pairs]))
-    passages = embedder.pooled(embedder.encoded([embedder.document_prompt + text for text in texts]))
+    asked = _vectors(embedder, [embedder.query_prompt + pair.question for pair in pairs])
+    passages = _vectors(embedder, [embedder.document_prompt + text for text in texts])
     # The same passage may answer several questions of a batch: it is no wrong one for any of them.
     same = [[at != row and text == pair.passage for at, text in enumerate(texts)] for row, pair in enumerate(pairs)]
     return ranking_loss(asked, passages, torch.tensor(same, device=asked.device))
+
+
+def _vectors(embedder: Embedder, texts: Sequence[str]) -> Any:
+    """Unit vectors with gradients (texts, dimension); texts of like length together, since padding costs the same."""
+    import torch
+
+    lengths = embedder.count(texts)
+    order = sorted(range(len(texts)), key=lambda at: (lengths[at], at))
+    groups = [order[at : at + TOGETHER] for at in range(0, len(order), TOGETHER)]
+    vectors = torch.cat([embedder.pooled(embedder.encoded([texts[at] for at in group])) for group in groups])
+    return vectors[torch.tensor(order, device=vectors.device).argsort()]
 
 
 def ranking_loss(questions: Any, passages: Any, left_out: Any = None) -> Any:

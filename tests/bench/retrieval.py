@@ -3,7 +3,7 @@
 Questions ask for signatures by name, and for names by descriptions in other words. An answer is right when it holds
 the signature or name; a citation is right when the passage cited holds it. The first `SEEN` held-out questions were
 looked at while the prompt was written, and are left out. Embeddings are tuned, and the share of the two searches is
-chosen, on the training side. `RETRIEVAL_ANSWERED`: how many are answered.
+chosen, on the training side. `RETRIEVAL_ANSWERED`: how many are answered; `RETRIEVAL_PAIRS`: how many tune.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 SEEN = 100
 ANSWERED = int(os.environ.get("RETRIEVAL_ANSWERED", "32"))
+TUNED_ON = int(os.environ.get("RETRIEVAL_PAIRS", "1280"))
 MODEL = "builtin:smollm2-135m-instruct"
 CASES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("basic (dense)", "index", {"by": "dense"}),
@@ -51,10 +52,11 @@ def run() -> None:
     loaded = load_model("causal-lm", MODEL)
     with tempfile.TemporaryDirectory() as place:
         spec = build(Path(place), "index")
-        build(Path(place), "tuned", tune={"pairs": 1280, "batch": 32})
+        build(Path(place), "tuned", tune={"pairs": TUNED_ON, "batch": 32})
         questions = load_questions(spec)[SEEN:]
         asked, some = [question.text for question in questions], questions[:ANSWERED]
-        print(f"{len(questions)} held-out questions; {ANSWERED} of them answered, half about signatures.\n")
+        print(f"{len(questions)} held-out questions; {ANSWERED} of them answered, half about signatures.")
+        print(f"Embeddings tuned on {TUNED_ON} training questions.\n")
         print("| retrieval | recall@5 | reciprocal rank | signatures answered | names answered | citation right |")
         print("| --- " + "| ---: " * 5 + "|")
         bare = Writer(loaded, Asker(PromptFile(system=BARE))).answer(asked[:ANSWERED], 48)

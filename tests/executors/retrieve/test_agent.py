@@ -48,6 +48,17 @@ def test_what_is_looked_up_further_is_found(index: retrieve.Index) -> None:
     assert headings(index, Written("keyword[Elsin bridge]"))[0] == "Elsin > Bridge"
 
 
+def test_a_search_in_vain_displaces_nothing(index: retrieve.Index) -> None:
+    """Whatever else is looked up, the question's own best passage stays first, and its second is in the first three."""
+    question = "When was the bridge of Corvin built?"
+    alone = [passage.row for passage in index.search(question, 3)]
+    (trail,) = look_up(index, [question], Written("search[people of Elsin]", "keyword[Farrow]", "search[Dunmore]"))
+    found = [passage.row for passage in passages_of(index, trail, 3)]
+    assert found[0] == alone[0]
+    assert found[2] == alone[1]
+    assert found[1] not in alone[:2]
+
+
 def test_one_source_is_searched_alone(tmp_path: Path, make_index: Make) -> None:
     """With documents in folders, each folder is a source: only its passages are found by its number."""
     for folder, text in (("law", "The fee is 5."), ("news", "The fee rose to 7.")):
