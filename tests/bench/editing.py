@@ -14,7 +14,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -29,22 +28,20 @@ EVALUATION = {
 
 def run() -> None:
     """Print one row per method."""
-    print("| method | layers | facts | efficacy | paraphrase | locality | of three tokens | perplexity | seconds |")
-    print("| --- " * 9 + "|")
+    print("| method | layers | facts | efficacy | paraphrase | locality | of three tokens | perplexity |")
+    print("| --- " * 8 + "|")
     with tempfile.TemporaryDirectory() as place:
         before: dict[str, Any] | None = None
         for name, settings in CASES.items():
             if name not in os.environ.get("EDITING", name):
                 continue
             out = Path(place) / name
-            start = time.perf_counter()
             _process("edit", {"facts": {"path": FACTS}, **settings}, MODEL, out)
-            seconds = time.perf_counter() - start
             about = json.loads((out / "edits.json").read_text())
             if before is None:
                 before = about["before"]
-                print(_row("before", [], about, before, _perplexity(MODEL), None))
-            print(_row(name, about["layers"], about, about["after"], _perplexity(str(out)), seconds), flush=True)
+                print(_row("before", [], about, before, _perplexity(MODEL)))
+            print(_row(name, about["layers"], about, about["after"], _perplexity(str(out))), flush=True)
 
 
 def _row(
@@ -53,12 +50,10 @@ def _row(
     about: dict[str, Any],
     figures: dict[str, Any],
     perplexity: float,
-    seconds: float | None,
 ) -> str:
     said = [f"{100 * figures[key]:.0f} %" for key in ("efficacy", "paraphrase", "locality", "locality_of_three")]
     where = ", ".join(map(str, layers)) or "-"
-    took = "-" if seconds is None else f"{seconds:.0f}"
-    return f"| {name} | {where} | {len(about['facts'])} | {' | '.join(said)} | {perplexity:.2f} | {took} |"
+    return f"| {name} | {where} | {len(about['facts'])} | {' | '.join(said)} | {perplexity:.2f} |"
 
 
 def _perplexity(path: str) -> float:

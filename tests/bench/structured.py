@@ -1,7 +1,7 @@
 """A thousand generations of SmolLM2-135M under a schema, sampled: how many are valid, and what the constraint costs.
 
 Each prompt names a function of the held-out side of `builtin:stdlib`. Validity is judged by parsing and by a checker
-that shares no code with the decoder. The same prompts without the constraint are beside it, a hundred of them.
+that shares no code with the decoder. The same prompts without the constraint are beside it, sixty-four of them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SCHEMA: dict[str, Any] = {
     "required": ["name", "kind", "arguments", "pure", "tags"],
     "additionalProperties": False,
 }
-COUNT, FREE, BATCH, BUDGET = 1000, 96, 32, 56
+COUNT, FREE, BATCH, BUDGET = 1000, 64, 50, 80
 
 
 def run() -> None:

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from advisor.domain.answering import Question, Turn
 from executors import retrieve
+from executors.answer.through import Through
 from executors.constrain.automaton import build
 from executors.models.load import load_model
 from executors.prompt.asking import Asker
+from executors.prompt.file import PromptFile
 from executors.prompt.writing import Writer
 from executors.retrieve.agent import constraint, look_up, passages_of
 from executors.retrieve.finder import IndexFinder
@@ -127,3 +130,13 @@ def test_without_a_model_it_is_a_search(index: retrieve.Index) -> None:
     finder.search_for(["When was the bridge of Corvin built?"], 1)
     assert finder.trails == {}
     assert next(iter(finder.found.values()))[0].heading == "Corvin > Bridge"
+
+
+def test_a_chat_decides_too(index: retrieve.Index, tiny_model: Path) -> None:
+    """Asked through a conversation the same index lets the model decide, and names the passages it was shown."""
+    asker = Asker(PromptFile(), IndexFinder(index))
+    through = Through(load_model("causal-lm", str(tiny_model)), asker)  # type: ignore[arg-type]
+    question = Question(id=1, messages=(Turn(role="user", content="How many live in Elsin?"),), max_tokens=2)
+    answered = through.answer(question, lambda text: None, lambda: False)
+    assert list(asker.finder.trails) == ["How many live in Elsin?"]  # type: ignore[union-attr]
+    assert any("elsin" in source.lower() for source in answered.sources)
