@@ -12,7 +12,7 @@ from typing import ClassVar
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -38,6 +38,7 @@ class Lines(ScrollView, can_focus=True):
         super().__init__(id=id)
         self._make: Make = lambda width: ()
         self._lines: tuple[tuple[str, bool], ...] = ()
+        self._style = Style.null()
 
     def show(self, make: Make) -> None:
         """Show these lines from the first one."""
@@ -58,8 +59,13 @@ class Lines(ScrollView, can_focus=True):
             self.virtual_size = Size(width, len(lines))
             self.refresh()
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        # Put together from all ancestors: once for what is drawn now, not for every line of it.
+        self._style = self.rich_style
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
-        width, style = self.scrollable_content_region.width, self.rich_style
+        width, style = self.scrollable_content_region.width, self._style
         row = y + self.scroll_offset.y
         if row >= len(self._lines):
             return Strip.blank(width, style)
