@@ -199,7 +199,7 @@ def request(method: str, facts: Facts, rung: Rung) -> EstimateRequest:
         method=method,
         precision=precision_of(facts, {}),
         micro_batch=rung.micro_batch,
-        accumulation=1 if facts.has_gpu else max(1, EFFECTIVE_BATCH // rung.micro_batch),
+        accumulation=max(1, EFFECTIVE_BATCH // rung.micro_batch),
         seq_len=longest_sequence(facts, rung.seq_len),
         gradient_checkpointing=rung.gradient_checkpointing,
         optimizer=rung.optimizer,

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from advisor.domain.facts import Default, Facts
+from advisor.domain.knowledge import Knowledge
+from advisor.domain.recommendation import Rejection
+from advisor.engine.eligibility import Examiner
 from advisor.engine.estimate.shapes import shape_from_params
 from advisor.engine.memory import Ladder, rungs
 
@@ -86,3 +91,20 @@ def test_what_fits_on_a_cpu_is_what_the_report_shows() -> None:
             config = {**technique.config, **fit.rung.config()}
             shown = estimate_step(technique, known, {**config, **schedule(config, technique, known)}).ram_gib
             assert shown is not None and fit.peak_gib == shown.expected, technique.id
+
+
+@pytest.mark.parametrize(
+    ("size", "gpu"), [(1.1, 24), (3, 80), (7, 80), (8, 24), (13, 48)], ids=lambda value: str(value)
+)
+@pytest.mark.parametrize("technique", ["full-sft", "lora", "qlora", "dora"])
+def test_what_fits_on_a_gpu_is_what_the_report_shows(
+    size: float, gpu: float, technique: str, knowledge: Knowledge
+) -> None:
+    """The memory by which a configuration is taken is that of the step as it is then planned, accumulation included."""
+    found = Examiner().examine(knowledge.technique(technique), facts(size, gpu))
+    if isinstance(found, Rejection):
+        assert "GiB" in found.because
+        return
+    assert found.fit is not None and found.estimate.gpu_gib is not None
+    assert found.estimate.gpu_gib.expected == pytest.approx(found.fit.peak_gib, rel=0.01)
+    assert found.estimate.gpu_gib.expected <= gpu
