@@ -5,16 +5,19 @@ Sums are made in 32 bits and rounded once, to the base's own type. A pruned base
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from executors.artifact import sha256_of
 from executors.merge.adapter import HEAD, Change, open_adapter, plan_changes
 from executors.merge.delta import add_dora, add_lengths, add_lora, lora_delta
 from executors.protocol import Inputs, Say, Stopped
 from executors.prune.kept import pruned_tensors
+from executors.tensors.continued import ContinuedWriter, identity_of
 from executors.tensors.folder import copy_companions, open_model, write_json
 from executors.tensors.source import read_tensor, require_finite, torch_dtype
-from executors.tensors.writer import TensorSpec, TensorWriter
+from executors.tensors.writer import TensorSpec
 
 if TYPE_CHECKING:
     import torch
@@ -28,10 +31,14 @@ def merge_adapter(inputs: Inputs, out: Path, say: Say) -> None:
     pruned = set(pruned_tensors(model.path))
     specs = [TensorSpec.like(info) for info in model.tensors.values()]
     specs += [TensorSpec(name, c.base.dtype, c.base.shape) for name, c in changes.items() if name not in model.tensors]
-    with TensorWriter(out, specs) as writer:
+    parts = [sha256_of(file) for file in sorted(adapter.path.iterdir()) if file.is_file()]
+    identity = identity_of({"adapter": parts, "torch": version("torch")}, [model])
+    with ContinuedWriter(inputs.scratch, out, specs, identity, say) as writer:
         for number, spec in enumerate(specs, start=1):
             if say.should_stop():
                 raise Stopped
+            if spec.name in writer.done:
+                continue
             change = changes.get(spec.name)
             tensor = merged(change, spec.name in pruned) if change else read_tensor(model.tensors[spec.name])
             require_finite(spec.name, tensor)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,10 @@ from executors.merge.settings import value_of
 from executors.merge.vectors import open_vectors
 from executors.process.environment import usable_cores
 from executors.protocol import Inputs, Say, Stopped
+from executors.tensors.continued import ContinuedWriter, identity_of
 from executors.tensors.folder import ModelFolder, copy_companions, write_json
 from executors.tensors.header import TensorInfo
-from executors.tensors.writer import TensorSpec, TensorWriter
+from executors.tensors.writer import TensorSpec, bytes_of
 
 if TYPE_CHECKING:
     from executors.merge import Config
@@ -34,16 +36,24 @@ def merge_models(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
     first = base or models[0]
     specs = [_spec(info, config) for info in first.tensors.values()]
     threads = min(inputs.threads or usable_cores(), len(specs))
-    with Files() as files, TensorWriter(out, specs) as writer, ThreadPoolExecutor(threads) as pool:
+    made_from = [model for model in (base, *models) if model is not None]
+    settings = {**config.model_dump(mode="json"), "seed": inputs.seed, "numpy": version("numpy")}
+    identity = identity_of(settings, made_from)
+    with (
+        Files() as files,
+        ContinuedWriter(inputs.scratch, out, specs, identity, say) as writer,
+        ThreadPoolExecutor(threads) as pool,
+    ):
         job = _Job(config, inputs.seed, base, models, files, writer, say)
         # The largest first, so that no thread is left alone with one at the end.
         ordered = sorted(specs, key=lambda spec: -size_of(first.tensors[spec.name]))
-        for number, name in enumerate(pool.map(job.merge, ordered), start=1):
+        wanted = [spec for spec in ordered if spec.name not in writer.done]
+        for number, name in enumerate(pool.map(job.merge, wanted), start=1 + len(writer.done)):
             say.progress(number, len(specs), "tensors", name)
-    settings = {**first.config, **({"dtype": config.dtype} if config.dtype else {})}
-    if config.dtype and "torch_dtype" in settings:
-        settings["torch_dtype"] = config.dtype
-    write_json(out / "config.json", settings)
+    about = {**first.config, **({"dtype": config.dtype} if config.dtype else {})}
+    if config.dtype and "torch_dtype" in about:
+        about["torch_dtype"] = config.dtype
+    write_json(out / "config.json", about)
     copy_companions(first.path, out)
 
 
@@ -57,7 +67,7 @@ class _Job:
         base: ModelFolder | None,
         models: list[ModelFolder],
         files: Files,
-        writer: TensorWriter,
+        writer: ContinuedWriter,
         say: Say,
     ) -> None:
         self._config, self._seed, self._base, self._models = config, seed, base, models
@@ -66,12 +76,13 @@ class _Job:
 
     def merge(self, spec: TensorSpec) -> str:
         """Make one tensor; returns its name. Raises Stopped when asked to stop."""
-        position = 0
+        position, size = 0, bytes_of(spec)
         for values in self._parts(spec):
             if self._say.should_stop():
                 raise Stopped
-            self._writer.write_part(spec.name, position, memoryview(values).cast("B"))
-            position += values.nbytes
+            data = memoryview(values).cast("B")
+            self._writer.write_part(spec.name, position, data, is_last=position + len(data) == size)
+            position += len(data)
         return spec.name
 
     def _parts(self, spec: TensorSpec) -> Iterator[Any]:

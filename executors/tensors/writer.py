@@ -38,10 +38,24 @@ class TensorSpec:
         return TensorSpec(info.name, info.dtype, info.shape)
 
 
-class TensorWriter:
-    """Writes the declared tensors below `out`. Use as a context manager; leaving it without an error calls `close`."""
+def bytes_of(spec: TensorSpec) -> int:
+    """Bytes of a tensor to come."""
+    return TensorInfo(spec.name, spec.dtype, spec.shape, Path()).bytes
 
-    def __init__(self, out: Path, specs: Iterable[TensorSpec], shard_bytes: int = SHARD_BYTES) -> None:
+
+class TensorWriter:
+    """Writes the declared tensors below `out`. Use as a context manager; leaving it without an error calls `close`.
+
+    `done`: names whose bytes already stand in files that an earlier writer of the same tensors left below `out`.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        specs: Iterable[TensorSpec],
+        shard_bytes: int = SHARD_BYTES,
+        done: frozenset[str] = frozenset(),
+    ) -> None:
         out.mkdir(parents=True, exist_ok=True)
         self._places: dict[str, TensorInfo] = {}
         self._missing: set[str] = set()
@@ -50,7 +64,8 @@ class TensorWriter:
         shards = _shards(list(specs), shard_bytes)
         for number, shard in enumerate(shards, start=1):
             name = SINGLE if len(shards) == 1 else f"model-{number:05d}-of-{len(shards):05d}.safetensors"
-            self._open(out / name, shard)
+            self._open(out / name, shard, is_new=not done)
+        self._missing -= done
         self._index = out / INDEX if len(shards) > 1 else None
 
     def write(self, name: str, tensor: torch.Tensor) -> None:
@@ -123,7 +138,7 @@ class TensorWriter:
         else:
             self.abandon()
 
-    def _open(self, file: Path, shard: list[TensorSpec]) -> None:
+    def _open(self, file: Path, shard: list[TensorSpec], is_new: bool) -> None:
         header = _header(shard)
         start = len(header)
         for spec in shard:
@@ -133,10 +148,11 @@ class TensorWriter:
         self._missing.update(spec.name for spec in shard)
         descriptor = -1
         try:
-            descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+            descriptor = os.open(file, (os.O_CREAT | os.O_EXCL if is_new else 0) | os.O_WRONLY, 0o644)
             self._descriptors[file] = descriptor
-            _reserve(descriptor, start)
-            os.pwrite(descriptor, header, 0)
+            if is_new:
+                _reserve(descriptor, start)
+                os.pwrite(descriptor, header, 0)
         except OSError as error:
             self.abandon()
             raise disk_error(file, error) from error
@@ -172,7 +188,7 @@ def _shards(specs: list[TensorSpec], shard_bytes: int) -> list[list[TensorSpec]]
     shards: list[list[TensorSpec]] = [[]]
     size = 0
     for spec in specs:
-        bytes_ = TensorInfo(spec.name, spec.dtype, spec.shape, Path()).bytes
+        bytes_ = bytes_of(spec)
         if shards[-1] and size + bytes_ > shard_bytes:
             shards.append([])
             size = 0
@@ -186,7 +202,7 @@ def _header(shard: list[TensorSpec]) -> bytes:
     entries: dict[str, object] = {"__metadata__": {"format": "pt"}}
     start = 0
     for spec in shard:
-        size = TensorInfo(spec.name, spec.dtype, spec.shape, Path()).bytes
+        size = bytes_of(spec)
         entries[spec.name] = {"dtype": spec.dtype, "shape": list(spec.shape), "data_offsets": [start, start + size]}
         start += size
     text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()

@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM
 from advisor.domain.errors import AdvisorError, Severity
 from advisor.domain.words import ArtifactKind
 from executors import merge
+from executors.artifact import sha256_of
 from executors.protocol import Input, Inputs, Machine, Stopped
 
 ADAPTERS: dict[str, dict[str, Any]] = {
@@ -138,6 +139,21 @@ def test_a_stop_is_honoured(tiny_model: Path, lora: Path, tmp_path: Path, stoppi
     """Asked to stop, the merge ends between two tensors."""
     with pytest.raises(Stopped):
         merge.run(merge.Config(), _inputs(tiny_model, lora), tmp_path / "out", stopping_listener)
+
+
+def test_a_stopped_merge_goes_on(
+    tiny_model: Path, lora: Path, tmp_path: Path, listener: Any, stopping_listener: Any
+) -> None:
+    """With a scratch folder the tensors that were finished are not made again, and the bytes are those of one go."""
+    given = _inputs(tiny_model, lora)
+    kept = given.model_copy(update={"scratch": str(tmp_path / "scratch")})
+    with pytest.raises(Stopped):
+        merge.run(merge.Config(), kept, tmp_path / "out", stopping_listener)
+    merge.run(merge.Config(), kept, tmp_path / "resumed", listener)
+    assert listener.lines == ["going on after 1 finished tensors"]
+    merge.run(merge.Config(), given, tmp_path / "straight", listener)
+    resumed, straight = (sha256_of(tmp_path / place / "model.safetensors") for place in ("resumed", "straight"))
+    assert resumed == straight
 
 
 def _edited(adapter: Path, folder: Path, **changes: Any) -> Path:
