@@ -1,8 +1,8 @@
 """Writing a model tensor by tensor so that a killed step goes on after the tensors that were finished.
 
 The files grow in the step's scratch folder, beside a list of what is finished and its hash, and move to their place
-when all of it is there: nothing is written twice. A tensor counts only when its bytes still have that hash and everything
-was made from the same files with the same settings; else it, or all of it, is made again. Loads no torch.
+when all of it is there: nothing is written twice. A tensor counts only when its bytes still have that hash and
+everything was made from the same files with the same settings; else it, or all of it, is made again. Loads no torch.
 """
 
 from __future__ import annotations
