@@ -22,6 +22,8 @@ from executors.datasets.stdlib_modules import HOMES, MODULES
 HELD_OUT_SHARE = 10
 """One group in this many is held out."""
 SUMMARY_CHARACTERS = 400
+_CALL = re.compile(r"(?:\w+\.)*(\w+)\(")
+"""A name with what it is called on, before its arguments."""
 _PARAGRAPH = re.compile(r"\n\s*\n")
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
@@ -95,7 +97,7 @@ def _summary(doc: str, short: str) -> str:
     """The first paragraph that is not a signature line, on one line, cut after a sentence if it is long."""
     for paragraph in _PARAGRAPH.split(doc):
         lines = [line.strip() for line in paragraph.splitlines()]
-        while lines and re.match(rf"(\w+\.)*{re.escape(short)}\(.*", lines[0]):
+        while lines and (found := _CALL.match(lines[0])) and found[1] == short:
             lines.pop(0)
         text = " ".join(line for line in lines if line)
         if not text:

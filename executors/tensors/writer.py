@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     import torch
 
 SHARD_BYTES = 4 * 2**30
+SYNC_BYTES = 64 * 2**20
+"""After so many bytes the disk is told to write them, beside the work: little is left to wait for at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,9 @@ class TensorWriter:
         self._missing: set[str] = set()
         self._begun: dict[str, int] = {}
         self._descriptors: dict[Path, int] = {}
+        self._unsynced = 0
+        self._syncing: list[Future[None]] = []
+        self._syncer = ThreadPoolExecutor(1, "sync")
         shards = _shards(list(specs), shard_bytes)
         for number, shard in enumerate(shards, start=1):
             name = SINGLE if len(shards) == 1 else f"model-{number:05d}-of-{len(shards):05d}.safetensors"
@@ -91,6 +97,10 @@ class TensorWriter:
                 position += os.pwrite(self._descriptors[place.file], data[position:], target)
         except OSError as error:
             raise disk_error(place.file, error) from error
+        self._unsynced += len(data)
+        if self._unsynced >= SYNC_BYTES:
+            self._unsynced = 0
+            self._syncing.append(self._syncer.submit(os.fsync, self._descriptors[place.file]))
 
     def write_part(self, name: str, start: int, data: memoryview) -> None:
         """Put the bytes of a tensor from byte `start` on in their place; parts follow each other without a gap.
@@ -112,6 +122,8 @@ class TensorWriter:
             self.abandon()
             raise ValueError(f"{len(self._missing)} declared tensors were not written, e.g. {min(self._missing)}")
         try:
+            for begun in self._syncing:
+                begun.result()
             for descriptor in self._descriptors.values():
                 os.fsync(descriptor)
             if self._index is not None:
@@ -123,6 +135,7 @@ class TensorWriter:
 
     def abandon(self) -> None:
         """Close the files as they are."""
+        self._syncer.shutdown(cancel_futures=True)
         for descriptor in self._descriptors.values():
             os.close(descriptor)
         self._descriptors.clear()

@@ -84,3 +84,21 @@ def test_a_full_disk_is_met_before_the_first_tensor(tmp_path: Path, monkeypatch:
         TensorWriter(tmp_path, SPECS)
     assert caught.value.code is ExitCode.DISK
     assert caught.value.hint
+
+
+def test_a_sync_that_fails_on_the_way_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is told to write beside the work; when that fails, the writer does, even if the last sync would not."""
+    calls: list[int] = []
+
+    def fail_once(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == 1:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("executors.tensors.writer.SYNC_BYTES", 1)
+    monkeypatch.setattr("executors.tensors.writer.os.fsync", fail_once)
+    with (
+        pytest.raises(AdvisorError, match="cannot write"),
+        TensorWriter(tmp_path, [TensorSpec("a", "F32", (4,))]) as writer,
+    ):
+        writer.write("a", torch.zeros(4))
