@@ -25,6 +25,7 @@ EFFICIENT_SETTINGS: dict[str, dict[str, Any]] = {
     "gradient-checkpointing": {"gradient_checkpointing": True},
     "mixed-precision": {"precision": "bf16"},
     "flash-attention": {"attention": "sdpa"},
+    "fsdp": {"sharding": "fsdp"},
 }
 EFFICIENT = frozenset(EFFICIENT_SETTINGS)
 """Supports that are settings of the training they accompany. PyTorch's own attention chooses the fused kernel."""
@@ -101,6 +102,8 @@ def accompanying(technique: Technique, facts: Facts) -> dict[str, Any]:
         settings["sharding"] = facts.train_sharding
     for support in EFFICIENT & set(facts.use):
         settings |= EFFICIENT_SETTINGS[support]
+    if settings.get("sharding") == "fsdp":
+        settings.setdefault("processes", max(2, facts.gpu_count))
     return settings
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from advisor.domain.errors import AdvisorError, Diagnostic, Severity
-from advisor.domain.words import DataKind
+from advisor.domain.words import ArtifactKind, DataKind
 from executors.protocol import Inputs, Machine
 from executors.training.config import REQUIRES, TrainingConfig
 from executors.training.preflight import check_adapter, check_data, check_machine, check_pruned
@@ -24,6 +24,8 @@ TRAINABLE = (
     DataKind.PARALLEL,
 )
 
+_OTHERWISE = "sharding: ddp, or gradient_checkpointing, an 8-bit optimizer or qlora where memory is short"
+
 
 class Config(TrainingConfig):
     """Settings of one supervised fine-tuning."""
@@ -31,7 +33,7 @@ class Config(TrainingConfig):
     processes: int = Field(default=1, ge=1, le=1024)
     """Processes that share the training, one per GPU where there are some; the rows of a step stay the same."""
     sharding: Literal["ddp", "fsdp", "zero1", "zero2", "zero3"] = "ddp"
-    """How they share it: `ddp` gives each a copy of the model. The others are not run by this version."""
+    """How they share it: `ddp` gives each a copy of the model, `fsdp` a part of it. The others are not run."""
     packing: bool = False
     """Texts are put together to sequences of full length, so that nothing is padded; conversations stay apart."""
 
@@ -42,7 +44,7 @@ def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnost
         text = f"data of kind {config.data.kind} cannot be fine-tuned on"
         return [Diagnostic(severity=Severity.DANGER, code="data-kind", text=text)]
     return [
-        *_check_group(config),
+        *_check_group(config, inputs),
         *check_pruned(config, inputs),
         *check_adapter(config, inputs),
         *check_machine(config, machine),
@@ -50,16 +52,17 @@ def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnost
     ]
 
 
-def _check_group(config: Config) -> list[Diagnostic]:
+def _check_group(config: Config, inputs: Inputs) -> list[Diagnostic]:
     """What several processes cannot do."""
     from executors.training.group import share_batch
 
     found: list[Diagnostic] = []
-    if config.sharding != "ddp":
+    if config.sharding.startswith("zero"):
         text = f"sharding: {config.sharding} is not run by this version"
-        because = "checkpoints and the optimizer's masters are kept whole in each process; a sharded model has no whole"
-        hint = "sharding: ddp, or gradient_checkpointing, an 8-bit optimizer or qlora where memory is short"
-        found.append(Diagnostic(severity=Severity.DANGER, code="sharding", text=text, because=because, hint=hint))
+        because = "ZeRO is DeepSpeed's, which is not a part of it; fsdp spreads the same over the processes as zero3"
+        found.append(Diagnostic(severity=Severity.DANGER, code="sharding", text=text, because=because, hint=_OTHERWISE))
+    if config.sharding == "fsdp":
+        found += _check_shards(config, inputs)
     if config.processes > 1:
         try:
             share_batch(config.micro_batch, config.accumulation, config.processes)
@@ -69,6 +72,25 @@ def _check_group(config: Config) -> list[Diagnostic]:
             text = "with dropout a resumed training of several processes is not bit-identical to an unbroken one"
             found.append(Diagnostic(severity=Severity.WARNING, code="group-dropout", text=text))
     return found
+
+
+def _check_shards(config: Config, inputs: Inputs) -> list[Diagnostic]:
+    """What cannot be spread over processes."""
+    from executors.training.sharding import METHODS
+
+    text = because = ""
+    if config.processes < 2:
+        text, because = "there is nothing to shard over with one process", "processes is 1"
+    elif config.method not in METHODS:
+        text, because = f"{config.method} is not sharded", "its tensors have several number formats or are packed"
+    elif config.optimizer not in ("adamw", "sgd"):
+        text, because = f"{config.optimizer} is not sharded", "its state is no tensor of the parameter's shape"
+    elif inputs.roles["model"].kind is not ArtifactKind.CAUSAL_LM:
+        text, because = f"a {inputs.roles['model'].kind} is not sharded", "its masks or packed weights are kept whole"
+    if not text:
+        return []
+    hint = "set processes to the number of GPUs" if config.processes < 2 else _OTHERWISE
+    return [Diagnostic(severity=Severity.DANGER, code="sharding", text=text, because=because, hint=hint)]
 
 
 def milder(config: Config) -> dict[str, Any] | None:

@@ -17,7 +17,8 @@ from executors.finetune.config import Config
 from executors.models.load import find_folder, load_tokenizer
 from executors.protocol import Inputs, Say
 from executors.prune.kept import pruned_tensors
-from executors.training import group, setup
+from executors.training import group, setup, sharding
+from executors.training.best import whole_weights
 from executors.training.config import TrainingConfig
 from executors.training.engine import make_class
 from executors.training.loop import Training, keep_threads, train
@@ -99,15 +100,29 @@ def train_sequences(
     training = Training(build, reporter, root, about, *share, keep_best=config.keep_best)
     trainer = train(training, say)
     if group.size() > 1:
-        group.check_wrapping(trainer, say)
+        group.check_wrapping(trainer, say, getattr(config, "sharding", "ddp"))
+    setup.report_savings(trainer, say)
+    if isinstance(trainer, sharding.ShardedModel):
+        _make_whole(trainer, config, inputs)
     if group.rank():
         return
     if lesson is not None:
         lesson.finish(trainer.model)
     setup.report_share(trainer.model, config, say)
-    setup.report_savings(trainer, say)
     say.progress(steps, steps, "steps", "writing")
     write(trainer.model) if write is not None else setup.write_result(trainer, config, inputs, out)
+
+
+def _make_whole(trainer: Any, config: TrainingConfig, inputs: Inputs) -> None:
+    """Gather what was trained in shards; the first process holds it in a model of its own afterwards."""
+    if config.method == "full":
+        tensors = {name: sharding.whole(p.detach()) for name, p in trainer.model.named_parameters()}
+    else:
+        tensors = whole_weights(trainer)
+    if group.rank() == 0:
+        fresh = setup.load_trainable(config, inputs, [1])
+        sharding.put_whole(tensors, fresh.model)
+        trainer.model, trainer.optimizer.optimizer.pairs = fresh.model, ()
 
 
 def _tell_of_mask(inputs: Inputs, say: Say) -> None:
@@ -176,7 +191,10 @@ def _build(
     pad = loaded.tokenizer.pad_token_id or 0
     steps = len(ordered) // (micro_batch * accumulation * group.size())
     shared = setup.arguments(config, inputs, steps, micro_batch, accumulation)
-    kind = make_class(SFTTrainer, answers_only=True)
+    is_sharded = group.size() > 1 and getattr(config, "sharding", "ddp") == "fsdp"
+    if is_sharded:
+        sharding.shard(loaded.model)
+    kind = make_class(SFTTrainer, answers_only=True, is_sharded=is_sharded)
     if lesson is not None:
         lesson.prepare(loaded.model)
         kind = type(f"Taught{kind.__name__}", (lesson.loss_class, kind), {"lesson": lesson})

@@ -29,7 +29,9 @@ def answer_losses(
     done = 0
     was_training = model.training
     model.eval()
-    with torch.inference_mode():
+    # What a sharded model gathers in inference mode could not be trained on afterwards.
+    is_sharded = hasattr(next(model.parameters()), "full_tensor")
+    with torch.no_grad() if is_sharded else torch.inference_mode():
         for chosen in _batches([len(sequence.ids) for sequence in sequences]):
             batch = {name: t.to(device) for name, t in collate([sequences[i] for i in chosen], pad=0).items()}
             positions = predicting(batch["labels"])
@@ -44,6 +46,8 @@ def answer_losses(
                 results[row] = (total, count)
             done += len(chosen)
             after_batch(done)
+    if is_sharded:
+        model.reshard()  # without a backward pass it would stay gathered
     model.train(was_training)
     return results
 

@@ -35,13 +35,14 @@ PLAIN_HEADS = ("llama", "mistral", "qwen2", "qwen3", "phi3", "smollm3", "olmo2")
 
 
 def frozen_head(model: Any) -> Any:
-    """The head of a model whose loss can be had without its logits: plain, frozen and unhooked. None otherwise."""
+    """The head of a model whose loss can be had without its logits: plain, frozen, unhooked and whole; or None."""
     import torch
 
     head = model.get_output_embeddings()
     is_plain = type(head) is torch.nn.Linear and head.bias is None and model.config.model_type in PLAIN_HEADS
     is_own = is_plain and not head._forward_hooks and not head._forward_pre_hooks and "forward" not in vars(head)
-    return head if is_own and not head.weight.requires_grad else None
+    is_whole = is_own and not hasattr(head.weight, "full_tensor")
+    return head if is_whole and not head.weight.requires_grad else None
 
 
 @contextmanager

@@ -35,11 +35,13 @@ def load_model(
     precision: Precision = "auto",
     adapter: str | None = None,
     quantization: Any = None,
+    device: str | None = None,
 ) -> Loaded:
     """Load a model of `kind` from a folder, a GGUF file, a `builtin:` id, or an id in the hub's local cache.
 
     `adapter`: folder of an adapter put on top, unmerged. `quantization`: a `BitsAndBytesConfig` applied while
-    loading. Raises AdvisorError for what is missing, damaged, unsafe, or does not fit together.
+    loading. `device`: where the weights of a folder go, if not to the first GPU. Raises AdvisorError for what is
+    missing, damaged, unsafe, or does not fit together.
     """
     dtype = choose_dtype(precision)
     if kind == ArtifactKind.GGUF:
@@ -51,7 +53,7 @@ def load_model(
         size = file.stat().st_size
     elif kind in (ArtifactKind.CAUSAL_LM, ArtifactKind.SPARSE_LM, ArtifactKind.QUANTIZED_LM):
         folder = find_folder(path)
-        model, tokenizer = _from_folder(folder, dtype, quantization)
+        model, tokenizer = _from_folder(folder, dtype, quantization, device)
         size = folder_bytes(folder)
     else:
         raise AdvisorError(f"{path} is a {kind}, which is not a model that can be loaded")
@@ -104,7 +106,7 @@ def load_tokenizer(folder: Path) -> Any:
         raise AdvisorError(f"the tokenizer of {folder} cannot be read", why=str(error).splitlines()[0]) from None
 
 
-def _from_folder(folder: Path, dtype: Any, quantization: Any) -> tuple[Any, Any]:
+def _from_folder(folder: Path, dtype: Any, quantization: Any, device: str | None) -> tuple[Any, Any]:
     import logging
 
     from transformers import AutoModelForCausalLM
@@ -126,7 +128,7 @@ def _from_folder(folder: Path, dtype: Any, quantization: Any) -> tuple[Any, Any]
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise AdvisorError(f"{folder} cannot be loaded", why=str(error).splitlines()[0][:300]) from None
     if quantization is None and not stored.quantized:
-        model.to(choose_device())
+        model.to(device or choose_device())
     tokenizer = load_tokenizer(folder)
     rows = model.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > rows:

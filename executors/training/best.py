@@ -10,19 +10,30 @@ from pathlib import Path
 from typing import Any
 
 from executors.artifact import Manifest, publish, temporary, verify, write_manifest
+from executors.training.group import rank
+from executors.training.sharding import ShardedModel, like, wait, whole
 
 NAME = "best"
 WEIGHTS = "weights.safetensors"
 
 
 def save_best(root: Path, step: int, trainer: Any, about: Manifest) -> None:
-    """Keep the trainable weights of this step, in the precision the optimizer steps in. Raises OSError."""
+    """Keep the trainable weights of this step, in the precision the optimizer steps in. Raises OSError.
+
+    Every process of a sharded training calls it, the first one writes.
+    """
     from safetensors.torch import save_file
 
+    weights = whole_weights(trainer)
+    if rank():
+        wait()
+        return
     folder = temporary(root / NAME)
-    save_file({name: t.detach().contiguous() for name, t in _weights(trainer).items()}, folder / WEIGHTS)
+    save_file(weights, folder / WEIGHTS)
     write_manifest(folder, about.model_copy(update={"config": {**about.config, "step": step}}))
     publish(folder, root / NAME)
+    if isinstance(trainer, ShardedModel):
+        wait()
 
 
 def restore_best(root: Path, step: int, trainer: Any) -> str:
@@ -39,10 +50,15 @@ def restore_best(root: Path, step: int, trainer: Any) -> str:
     parameters = dict(trainer.model.named_parameters())
     with torch.no_grad():
         for name, tensor in _weights(trainer).items():
-            tensor.copy_(saved[name])
+            tensor.copy_(like(saved[name], tensor))
             if parameters[name] is not tensor:
                 parameters[name].copy_(tensor)
     return ""
+
+
+def whole_weights(trainer: Any) -> dict[str, Any]:
+    """Every trained tensor by its name, whole, in the precision the optimizer steps in."""
+    return {name: whole(tensor.detach()).contiguous() for name, tensor in _weights(trainer).items()}
 
 
 def _weights(trainer: Any) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from executors.artifact import Manifest, publish, temporary, verify, write_manifest
+from executors.training.group import rank
+from executors.training.sharding import like, whole
 
 WEIGHTS, OPTIMIZER, RANDOMNESS, STATE = (
     "weights.safetensors",
@@ -50,13 +52,19 @@ def find_newest(root: Path) -> Found:
 
 
 def save(root: Path, step: int, trainer: Any, about: Manifest) -> Path:
-    """Write the state of `trainer` as a checkpoint, then remove older ones. Raises OSError; older ones then stay."""
+    """Write the state of `trainer` as a checkpoint, then remove older ones. Raises OSError; older ones then stay.
+
+    Every process of a group calls it, since what is sharded is gathered; the first one writes for all.
+    """
     from safetensors.torch import save_file
 
     target = root / f"step-{step:08d}"
-    folder = temporary(target)
-    save_file(_trainable(trainer.model), folder / WEIGHTS)
+    weights = _trainable(trainer.model)
     tensors, rest, numbers = _optimizer_state(_bare(trainer.optimizer))
+    if rank():
+        return target
+    folder = temporary(target)
+    save_file(weights, folder / WEIGHTS)
     save_file(tensors, folder / OPTIMIZER)
     generators, positions = _random_state()
     save_file(generators, folder / RANDOMNESS)
@@ -88,7 +96,7 @@ def restore_weights(folder: Path, model: Any) -> None:
         raise KeyError(f"the checkpoint trains {len(saved)} tensors, the model {len(current)}")
     with torch.no_grad():
         for name, parameter in current.items():
-            parameter.copy_(saved[name])
+            parameter.copy_(like(saved[name], parameter))
 
 
 def restore_optimizer(folder: Path, optimizer: Any, scheduler: Any) -> None:
@@ -107,10 +115,11 @@ def restore_optimizer(folder: Path, optimizer: Any, scheduler: Any) -> None:
         parameter = parameters[int(number)]
         if name == "master":
             with torch.no_grad():
-                parameter.copy_(value)
+                parameter.copy_(like(value, parameter))
         else:
             # Not load_state_dict: it would cast to the parameter's type.
-            bare.state[parameter][name] = value.to(parameter.device) if value.ndim else value
+            found = value.to(parameter.device) if value.ndim else value
+            bare.state[parameter][name] = like(found, parameter) if value.ndim else found
     for key, plain in state.get("numbers", {}).items():
         number, _, name = key.partition(".")
         bare.state[parameters[int(number)]][name] = plain
@@ -141,7 +150,7 @@ def _bare(optimizer: Any) -> Any:
 
 
 def _trainable(model: Any) -> dict[str, Any]:
-    return {name: p.detach().contiguous() for name, p in model.named_parameters() if p.requires_grad}
+    return {name: whole(p.detach()).contiguous() for name, p in model.named_parameters() if p.requires_grad}
 
 
 def _optimizer_state(optimizer: Any) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, Any]]:
@@ -154,11 +163,11 @@ def _optimizer_state(optimizer: Any) -> tuple[dict[str, Any], list[dict[str, Any
     shared = {id(parameter) for parameter, master in getattr(optimizer, "pairs", ()) if parameter is master}
     for number, parameter in enumerate(parameters):
         if hasattr(optimizer, "pairs") and id(parameter) not in shared:
-            tensors[f"{number}.master"] = parameter.detach().contiguous()
+            tensors[f"{number}.master"] = whole(parameter.detach()).contiguous()
         for name, value in optimizer.state[parameter].items():
             if torch.is_tensor(value):
                 # The tables of 8-bit optimizers are shared between parameters, and a file cannot share memory.
-                own = value.detach().clone() if name.startswith("qmap") else value.detach()
+                own = value.detach().clone() if name.startswith("qmap") else whole(value.detach())
                 tensors[f"{number}.{name}"] = own.contiguous()
             else:
                 numbers[f"{number}.{name}"] = value

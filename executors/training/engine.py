@@ -14,7 +14,7 @@ from advisor.domain.errors import AdvisorError, ExitCode
 from executors.artifact import Manifest
 from executors.models.head import frozen_head, hidden_at, only_at, predicting
 from executors.training import checkpoint
-from executors.training.group import rank
+from executors.training.sharding import ShardedModel
 
 
 class VerifiedCheckpoints:
@@ -26,8 +26,6 @@ class VerifiedCheckpoints:
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         trainer: Any = self
-        if rank():
-            return  # the first process of a group writes for all
         checkpoint.save(self.root, trainer.state.global_step, trainer, self.about)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
@@ -112,7 +110,8 @@ class PreparedData:
         return feature
 
 
-def make_class(base: type, *, answers_only: bool = False, is_prepared: bool = False) -> Any:
+def make_class(base: type, *, answers_only: bool = False, is_prepared: bool = False, is_sharded: bool = False) -> Any:
     """`base` with verified checkpoints and the check of numbers, and with what else is asked for."""
     parts = (*((AnswerLoss,) if answers_only else ()), *((PreparedData,) if is_prepared else ()))
+    parts = (*((ShardedModel,) if is_sharded else ()), *parts)
     return type(f"Verified{base.__name__}", (VerifiedCheckpoints, FiniteNumbers, *parts, base), {})

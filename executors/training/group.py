@@ -136,13 +136,22 @@ def _end(folder: Path, code: int) -> None:
         )
 
 
-def check_wrapping(trainer: Any, say: Say) -> None:
+def check_wrapping(trainer: Any, say: Say, sharding: str = "ddp") -> None:
     """Say what really wraps the model, and warn where it is not what was asked for.
 
     On the CPU the Trainer wraps in DistributedDataParallel whatever was asked for, without a word.
     """
-    found = type(trainer.model_wrapped).__name__
-    say.log(f"the model is wrapped by {found} in {trainer.accelerator.num_processes} processes")
-    if found != "DistributedDataParallel":
-        text = f"the model was to be copied to each process and is wrapped by {found}"
+    from torch.distributed.fsdp import FSDPModule
+
+    from executors.training.sharding import held_share
+
+    wrapper, processes = trainer.model_wrapped, trainer.accelerator.num_processes
+    found = "FSDPModule" if isinstance(wrapper, FSDPModule) else type(wrapper).__name__
+    say.log(f"the model is wrapped by {found} in {processes} processes")
+    if sharding == "fsdp":
+        share = held_share(trainer.model)
+        say.metric("held_share", share, "share")
+        say.log(f"each process holds {share:.0%} of the parameters")
+    if found != ("FSDPModule" if sharding == "fsdp" else "DistributedDataParallel"):
+        text = f"the model was to be shared by {sharding} and is wrapped by {found}"
         say.diagnostic(Severity.WARNING, "other-wrapping", text)

@@ -19,6 +19,7 @@ from executors.training.checkpoint import Found, find_newest, read_history
 from executors.training.group import rank
 from executors.training.memory import RETRIES, is_out_of_memory, release, smaller
 from executors.training.reporter import Reporter
+from executors.training.sharding import ShardedModel
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +69,7 @@ def train(training: Training, say: Say) -> Any:
         else:
             if training.reporter.is_stopped:
                 raise Stopped(f"stopped after step {trainer.state.global_step}")
-            if rank() == 0:
+            if _takes_part(trainer):
                 _end_with_best(training, trainer, say)
             return trainer
         # Outside the handler: the exception would keep the failed attempt's tensors alive.
@@ -98,12 +99,17 @@ def _attempt(training: Training, found: Found, micro_batch: int, accumulation: i
     reporter = training.reporter
     trainer.root, trainer.about, trainer.reporter = training.root, training.about, reporter
     reporter.history = read_history(found.folder) if found.folder else []
-    if training.keep_best and rank() == 0:
+    if training.keep_best and _takes_part(trainer):
         reporter.keep = lambda step: save_best(training.root, step, trainer, training.about)
     if found.folder and reporter.is_over_early:
         trainer.args.max_steps = found.step  # it had ended: nothing is left but to load it
     trainer.train(resume_from_checkpoint=str(found.folder) if found.folder else None)
     return trainer
+
+
+def _takes_part(trainer: Any) -> bool:
+    """Whether this process keeps weights: the first of a group, and each where every one holds a part."""
+    return rank() == 0 or isinstance(trainer, ShardedModel)
 
 
 def _end_with_best(training: Training, trainer: Any, say: Say) -> None:

@@ -28,7 +28,7 @@ class MasterStep:
         result = super().step(closure)  # type: ignore[misc]
         if moved:
             with torch.no_grad():
-                torch._foreach_copy_([p for p, _ in moved], [m for _, m in moved])
+                torch._foreach_copy_([_local(p) for p, _ in moved], [_local(m) for _, m in moved])
             for _, master in moved:
                 master.grad = None
         return result
@@ -53,13 +53,19 @@ def make_optimizer(model: Any, learning_rate: float, name: OptimizerName = "adam
 
 
 def state_bytes(optimizer: Any) -> int:
-    """Bytes of the optimizer's state, without the masters."""
+    """Bytes of the optimizer's state, without the masters; of a sharded one those of this process."""
     import torch
 
     bare = getattr(optimizer, "optimizer", optimizer)
     values = [value for state in bare.state.values() for value in state.values() if torch.is_tensor(value)]
+    values = [_local(value) for value in values]
     # The tables of 8-bit optimizers are shared between parameters.
     return sum({value.data_ptr(): value.numel() * value.element_size() for value in values}.values())
+
+
+def _local(tensor: Any) -> Any:
+    """What this process holds of a tensor: all of it, or its shard."""
+    return tensor.to_local() if hasattr(tensor, "to_local") else tensor
 
 
 def _master(parameter: Any) -> Any:

@@ -44,7 +44,9 @@ def load_base(config: TrainingConfig, inputs: Inputs) -> Loaded:
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=choose_dtype(config.precision),
         )
-    return load_model(kind, inputs.path("model"), config.precision, quantization=quantization)
+    # What is to be sharded need not fit on one GPU.
+    device = "cpu" if getattr(config, "sharding", "ddp") == "fsdp" else None
+    return load_model(kind, inputs.path("model"), config.precision, quantization=quantization, device=device)
 
 
 def load_trainable(
@@ -89,7 +91,9 @@ def choose_attention(model: Any, lengths: Sequence[int], wanted: str = "auto", *
     """
     import torch
 
-    is_on_cpu = model.device.type == "cpu"
+    from executors.models.device import choose_device
+
+    is_on_cpu = choose_device().type == "cpu"
     if wanted != "auto":
         model.set_attn_implementation("flash_attention_2" if wanted == "flash" else wanted)
     elif is_on_cpu and not has_masks and model.dtype == torch.bfloat16:

@@ -55,6 +55,11 @@ def preferring(objective: str, kind: str, measures: tuple[str, ...], steps: int 
 
 
 _POLICY = {"generations": 8, "micro_batch": 16, "learning_rate": 1e-4, "eval_steps": 1000}
+_GRPO = {
+    **_POLICY, "objective": "grpo", "micro_batch": 48, "answer_tokens": 16, "max_steps": 24, "learning_rate": 5e-4,
+    "temperature": 0.7, "beta": 0.01,
+}  # fmt: skip
+"""Six prompts a step: with two, most steps follow chance."""
 _RLHF = (
     ("finetune", "adapter", {"learning_rate": 5e-4, "max_steps": 16}),
     ("align.reward", "reward-model", {"learning_rate": 2e-4, "max_steps": 24}),
@@ -82,7 +87,7 @@ ROWS: dict[str, Trained] = {
     "orpo": preferring("orpo", "preferences", ("preference_margin", "preference_accuracy", "whole_margin")),
     "kto": preferring("kto", "feedback", ("feedback_margin", "feedback_accuracy")),
     "grpo": Trained(
-        (("align.policy", "adapter", {**_POLICY, "objective": "grpo", "answer_tokens": 16, "max_steps": 16}),),
+        (("align.policy", "adapter", _GRPO),),
         "rewards",
         ("mean_reward",),
     ),

@@ -108,3 +108,13 @@ def test_calls_of_tools_are_scored(planned: Callable[..., Plan]) -> None:
     plan = planned("function-calling-sft", data={"kind": "tool-calls", "examples": 900}, goal="change-behavior")
     assert plan.steps[0].produces == "adapter"
     assert plan.evaluation.config["tool_calls"] > 0
+
+
+@pytest.mark.parametrize(("train", "processes"), [({"processes": 4}, 4), ({}, 2)])
+def test_a_training_is_sharded_over_its_processes(
+    train: Mapping[str, Any], processes: int, planned: Callable[..., Plan]
+) -> None:
+    """Sharding is a setting of the training it was asked for, over the processes named and at least two."""
+    asked = {**train, "sharding": "fsdp"}
+    (step,) = planned("lora", data={"kind": "instructions"}, train=asked, goal="change-behavior").steps
+    assert (step.config["sharding"], step.config["processes"]) == ("fsdp", processes)

@@ -27,9 +27,9 @@ def test_rows_are_shared_evenly() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["lora", "full"])
+@pytest.mark.parametrize(("method", "sharding"), [("lora", "ddp"), ("full", "ddp"), ("lora", "fsdp"), ("full", "fsdp")])
 def test_two_processes_learn_what_one_learns(
-    method: str, config: Callable[..., Config], inputs: Inputs, tmp_path: Path, listener: Any
+    method: str, sharding: str, config: Callable[..., Config], inputs: Inputs, tmp_path: Path, listener: Any
 ) -> None:
     """Two processes over gloo report the losses of one at the same rows per step, and leave its weights."""
     from safetensors.torch import load_file
@@ -37,7 +37,8 @@ def test_two_processes_learn_what_one_learns(
     found = {}
     for processes in (1, 2):
         apart = inputs.model_copy(update={"scratch": str(tmp_path / f"scratch{processes}")})
-        settings = config(method=method, max_steps=6, precision="fp32", processes=processes, learning_rate=1e-3)
+        shared = {"processes": 2, "sharding": sharding} if processes == 2 else {}
+        settings = config(method=method, max_steps=6, precision="fp32", learning_rate=1e-3, **shared)
         finetune.run(settings, apart, tmp_path / f"out{processes}", listener)
         name = "model.safetensors" if method == "full" else "adapter_model.safetensors"
         found[processes] = (
@@ -49,15 +50,19 @@ def test_two_processes_learn_what_one_learns(
     assert found[1][1] == pytest.approx(found[2][1], rel=1e-4)
     one, two = (load_file(found[n][2]) for n in (1, 2))
     assert all((one[key] - two[key]).abs().max() < 2e-3 for key in one)
-    assert "the model is wrapped by DistributedDataParallel in 2 processes" in listener.lines
+    wrapper = "FSDPModule" if sharding == "fsdp" else "DistributedDataParallel"
+    assert f"the model is wrapped by {wrapper} in 2 processes" in listener.lines
+    if sharding == "fsdp":
+        assert listener.metrics["held_share"] == pytest.approx(0.5, abs=0.02)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("sharding", ["ddp", "fsdp"])
 def test_a_group_stops_together_and_goes_on(
-    config: Callable[..., Config], inputs: Inputs, tmp_path: Path, listener: Any, stopping_listener: Any
+    sharding: str, config: Callable[..., Config], inputs: Inputs, tmp_path: Path, listener: Any, stopping_listener: Any
 ) -> None:
     """A stop is saved once and agreed on; the group goes on from there to the weights of an unbroken one."""
-    settings = config(processes=2, max_steps=8)
+    settings = config(processes=2, max_steps=8, sharding=sharding)
     finetune.run(settings, inputs, tmp_path / "whole", listener)
     broken = inputs.model_copy(update={"scratch": str(tmp_path / "broken")})
     with pytest.raises(Stopped):
@@ -67,9 +72,26 @@ def test_a_group_stops_together_and_goes_on(
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
-def test_sharding_is_refused_with_its_reason(config: Callable[..., Config], inputs: Inputs) -> None:
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"processes": 2, "sharding": "zero3"},
+        {"sharding": "fsdp"},
+        {"processes": 2, "sharding": "fsdp", "method": "dora"},
+        {"processes": 2, "sharding": "fsdp", "optimizer": "adafactor"},
+    ],
+)
+def test_sharding_is_refused_with_its_reason(
+    settings: dict[str, Any], config: Callable[..., Config], inputs: Inputs
+) -> None:
     """Ways to share that this version does not run are refused before the start."""
-    found = finetune.preflight(config(processes=2, sharding="fsdp"), inputs, Machine())
+    found = finetune.preflight(config(**settings), inputs, Machine())
     assert [d.code for d in found] == ["sharding"]
+    assert found[0].because
+
+
+def test_rows_that_cannot_be_shared_are_refused(config: Callable[..., Config], inputs: Inputs) -> None:
+    """Rows that do not divide by the processes are refused before the start."""
+    assert finetune.preflight(config(processes=2, sharding="fsdp"), inputs, Machine()) == []
     found = finetune.preflight(config(processes=3), inputs, Machine())
     assert [d.code for d in found] == ["processes"]
