@@ -42,10 +42,10 @@ def blocks(model: Any) -> list[Any]:
     """The repeated blocks of a model. Raises AdvisorError for one that has none."""
     import torch
 
-    lists = [module for module in model.modules() if isinstance(module, torch.nn.ModuleList)]
+    lists: list[Any] = [module for module in model.modules() if isinstance(module, torch.nn.ModuleList)]
     if not lists:
         raise AdvisorError("sharding does not fit this model", why="it has no list of blocks", hint="sharding: ddp")
-    return list(max(lists, key=len))
+    return list(max(lists, key=lambda found: len(found)))
 
 
 def is_sharded(tensor: Any) -> bool:
