@@ -101,7 +101,8 @@ def accompanying(technique: Technique, facts: Facts) -> dict[str, Any]:
     if facts.train_sharding is not None:
         settings["sharding"] = facts.train_sharding
     for support in EFFICIENT & set(facts.use):
-        settings |= EFFICIENT_SETTINGS[support]
+        if support != "fsdp" or facts.gpu_count > 1:
+            settings |= EFFICIENT_SETTINGS[support]
     if settings.get("sharding") == "fsdp":
         settings.setdefault("processes", max(2, facts.gpu_count))
     return settings

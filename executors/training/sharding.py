@@ -45,7 +45,8 @@ def blocks(model: Any) -> list[Any]:
     lists: list[Any] = [module for module in model.modules() if isinstance(module, torch.nn.ModuleList)]
     if not lists:
         raise AdvisorError("sharding does not fit this model", why="it has no list of blocks", hint="sharding: ddp")
-    return list(max(lists, key=lambda found: len(found)))
+    longest: Any = max(lists, key=len)
+    return list(longest)
 
 
 def is_sharded(tensor: Any) -> bool:
