@@ -17,6 +17,8 @@ from advisor.engine.eligibility import Candidate, Examiner
 
 TIGHT_PENALTY = 1.5
 """Points a technique loses when it only just fits: enough for LoRA to fall behind QLoRA, and for nothing else."""
+TOO_FEW_BITS, TOO_FEW_PENALTY = 2, 4.0
+"""Bits at which a format that mixes its types goes before GPTQ, and the points that outweigh its kernels (3)."""
 _MAY_BE_TIGHT = frozenset({"qlora"})
 """Made for tight memory; there is nothing leaner to prefer."""
 PLACE = 0.01
@@ -149,6 +151,12 @@ def _score(candidate: Candidate, why_offered: Reason, place: int, fired: list[Ru
         score -= TIGHT_PENALTY
         text = f"It only just fits: {candidate.fit.peak_gib:.1f} of {candidate.fit.free_gib:.1f} GiB at the leanest."
         against.append(Reason(text=text, source="advisor memory estimate"))
+    if candidate.technique.id == "gptq" and candidate.config.get("bits") == TOO_FEW_BITS:
+        score -= TOO_FEW_PENALTY
+        text = (
+            "Two bits for every weight lose most of a model; GGUF's types of about two bits spend more where it counts."
+        )
+        against.append(Reason(text=text, source="llama.cpp k-quants, pull request 1684"))
     return Scored(candidate, score, tuple(dict.fromkeys(reasons)), tuple(against))
 
 

@@ -19,7 +19,7 @@ FORMATS: dict[str, tuple[tuple[float, str], ...]] = {
     "mxfp4": ((4, "mxfp4"),),
     "mxfp8": ((8, "mxfp8"),),
     "qat": ((4, "int4"), (3, "int3"), (2, "int2"), (8, "int8")),
-    "gguf": ((8, "gguf"), (4, "gguf"), (3, "gguf"), (2, "gguf")),
+    "gguf": ((8, "gguf"), (4, "gguf"), (3, "gguf"), (2, "gguf"), (2, "gguf-iq2_xs")),
 }
 """Bits a format can be written in, and what the estimator calls it; the preferred first."""
 GGUF_TYPES = {16: "F16", 8: "Q8_0", 4: "Q4_0", 3: "Q3_K_M", 2: "Q2_K"}
@@ -56,7 +56,7 @@ def fit(technique_id: str, facts: Facts) -> tuple[dict[str, Any], str]:
     for bits, kind in offers:
         needed = peak_gib(bits, kind, facts)
         if room is None or needed <= room:
-            return _settings(technique_id, bits), ""
+            return _settings(technique_id, bits, kind), ""
     return {}, f"needs {needed:.1f} GiB to serve at {offers[-1][0]:g} bits; {room:.1f} are there"
 
 
@@ -81,7 +81,9 @@ def peak_gib(bits: float, kind: str, facts: Facts) -> float:
     return estimate(request).peak_gib.expected
 
 
-def _settings(technique_id: str, bits: float) -> dict[str, Any]:
+def _settings(technique_id: str, bits: float, kind: str) -> dict[str, Any]:
+    if kind.startswith("gguf-"):
+        return {"type": kind.removeprefix("gguf-").upper()}
     if technique_id == "gguf":
         return {"type": GGUF_TYPES[int(bits)]}
     return {"bits": int(bits)} if technique_id in ("gptq", "awq", "qat") else {}

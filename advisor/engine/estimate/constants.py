@@ -34,7 +34,8 @@ MX_BLOCK = 32
 NVFP4_BLOCK = 16
 """Elements per FP8 scale (NVIDIA Blackwell NVFP4 format)."""
 GGUF_BITS: dict[str, float] = {
-    "q2_k": 2.63,
+    "iq2_xs": 2.59,
+    "q2_k": 3.16,
     "q3_k_m": 3.91,
     "q4_0": 4.5,
     "q4_1": 5.0,

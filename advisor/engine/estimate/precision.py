@@ -83,7 +83,7 @@ def storage_bits(quant: EstimateQuant, method: Method) -> tuple[float, str]:
     if kind.removeprefix("gguf-") in c.GGUF_BITS:
         return c.GGUF_BITS[kind.removeprefix("gguf-")], kind
     if kind == "gguf":
-        return {8.0: 8.5, 6.0: 6.56, 5.0: 5.69, 4.0: 4.85, 3.0: 3.91, 2.0: 2.63}.get(bits, bits * 1.1), kind
+        return {8.0: 8.5, 6.0: 6.56, 5.0: 5.69, 4.0: 4.85, 3.0: 3.91, 2.0: 3.16}.get(bits, bits * 1.1), kind
     known = "nf4, fp4, int8, gptq, awq, hqq, fp8, mxfp4, mxfp8, nvfp4, gguf, q4_k_m, q8_0"
     raise AdvisorError(f"unknown quantization type {quant.type!r}", hint=f"one of: {known}")
 
