@@ -104,7 +104,8 @@ def _make(place: Path) -> None:
 
     out = place / "index"
     out.mkdir(exist_ok=True)
-    told = {"data": {"path": str(place / "documents"), "kind": "documents"}, "search": {"by": "hybrid"}}
+    search = {"by": "hybrid", "dense_share": 0.5}
+    told = {"data": {"path": str(place / "documents"), "kind": "documents"}, "search": search}
     inputs = Inputs(roles={}, scratch=str(place / "scratch"))
     retrieve.run(retrieve.Config.model_validate(told), inputs, out, _Say())
     write_manifest(out)
@@ -122,7 +123,7 @@ def _search(place: Path) -> None:
         for number in range(QUERIES + 10):
             question = "Where is the " + " ".join(chance.choices(WORDS, k=5)) + "?"
             start = time.perf_counter()
-            index.search(question, k=5, settings=retrieve.Search(by=by))
+            index.search(question, k=5, settings=retrieve.Search(by=by, dense_share=0.5))
             if number >= 10:
                 times.append((time.perf_counter() - start) * 1000)
         found["milliseconds"][by] = {"p50": statistics.median(times), "p95": statistics.quantiles(times, n=20)[-1]}
