@@ -92,4 +92,4 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
         return
     from executors.shrink.depth import shrink_depth
 
-    shrink_depth(config, inputs.path("model"), out, say)
+    shrink_depth(config, inputs.path("model"), out, say, inputs.scratch)

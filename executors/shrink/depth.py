@@ -1,14 +1,16 @@
 """Cutting the depth: the layers that matter least are left out, the others move up.
 
-One pass of the calibration text, each block read once. By influence a layer is judged by what it does to its input; by
-perplexity every model without one layer is run beside the whole one, and its loss decides.
+One pass of the calibration text, each block read once; a killed pass goes on where it was kept last. By influence a
+layer is judged by what it does to its input; by perplexity every model without one layer is run beside the whole one,
+and its loss decides.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from executors.activations.text import calibration_ids
 from executors.protocol import Say, Stopped
@@ -16,6 +18,7 @@ from executors.shrink.plan import STRUCTURE, Cut, cut_of
 from executors.shrink.scores import best, influence
 from executors.tensors.decoder import StreamedDecoder, block_prefix, fast_place
 from executors.tensors.folder import ModelFolder, copy_companions, open_model, write_json
+from executors.tensors.kept import KeptState
 from executors.tensors.memory import give_back
 from executors.tensors.source import FolderSource, read_tensor, require_finite
 from executors.tensors.writer import TensorSpec, TensorWriter
@@ -26,13 +29,13 @@ if TYPE_CHECKING:
     from executors.shrink import Config
 
 
-def shrink_depth(config: Config, path: str, out: Path, say: Say) -> None:
+def shrink_depth(config: Config, path: str, out: Path, say: Say, scratch: str = "") -> None:
     """Write the shallower model, its companions and the record of the cut below `out`."""
     import torch
 
     model = open_model(path)
     cut = cut_of(config, model)
-    scores = measure_layers(config, cut, say)
+    scores = measure_layers(config, cut, say, scratch)
     for index, score in enumerate(scores):
         say.metric("layer_importance", score, at=index)
     kept = best(torch.tensor(scores, dtype=torch.float64), cut.keep_layers).tolist()
@@ -48,48 +51,76 @@ def shrink_depth(config: Config, path: str, out: Path, say: Say) -> None:
     say.metric("parameters", open_model(out).params)
 
 
-def measure_layers(config: Config, cut: Cut, say: Say) -> list[float]:
-    """The importance of each layer, in order. Raises Stopped when asked to stop, AdvisorError for bad weights."""
+def measure_layers(config: Config, cut: Cut, say: Say, scratch: str = "") -> list[float]:
+    """The importance of each layer, in order. Where the pass stands is kept below `scratch`, to go on from there.
+
+    Raises Stopped when asked to stop, AdvisorError for bad weights.
+    """
     model = cut.model
     device, dtype = fast_place()
     decoder = StreamedDecoder(FolderSource(model), model.path, dtype, device)
     ids = calibration_ids(config.data, model.path, config.sequences, config.seq_len, say).to(device)
-    measure = _by_influence if config.measure == "influence" else _by_perplexity
-
-    def done(index: int) -> None:
+    measure: _Measure = _Influence() if config.measure == "influence" else _Perplexity()
+    fingerprint = hashlib.sha256(memoryview(ids.cpu().numpy())).hexdigest()
+    kept = KeptState(scratch, model, {**config.model_dump(mode="json"), "calibration": fingerprint}, say)
+    passed, state = kept.read() or (-1, {"hidden": decoder.embed(ids)})
+    for index in range(passed + 1, decoder.block_count):
+        state = {name: tensor.to(device) for name, tensor in state.items()}
+        with decoder.block(index) as block:
+            state = measure.past(index, state, lambda hidden, block=block: decoder.through(block, hidden))  # type: ignore[misc]
+        require_finite(f"{block_prefix(index)[:-1]} (its output)", state["hidden"])
         give_back()
         say.progress(index + 1, cut.layers, "layers", "importance")
-        if say.should_stop():
+        is_stopped = say.should_stop()
+        kept.keep(index, state, is_stopped)
+        if is_stopped:
             raise Stopped
-
-    return measure(decoder, ids, done)
-
-
-def _by_influence(decoder: StreamedDecoder, ids: torch.Tensor, done: Callable[[int], None]) -> list[float]:
-    hidden, scores = decoder.embed(ids), []
-    for index in range(decoder.block_count):
-        with decoder.block(index) as block:
-            after = decoder.through(block, hidden)
-        require_finite(f"{block_prefix(index)[:-1]} (its output)", after)
-        scores.append(influence(hidden, after))
-        hidden = after
-        done(index)
-    return scores
+    return measure.scores(state, decoder, ids)
 
 
-def _by_perplexity(decoder: StreamedDecoder, ids: torch.Tensor, done: Callable[[int], None]) -> list[float]:
-    """How much the mean loss rises without each layer, in nats per token."""
-    whole = decoder.embed(ids)
-    without: list[torch.Tensor] = []
-    for index in range(decoder.block_count):
-        with decoder.block(index) as block:
-            skipped = whole
-            whole = decoder.through(block, whole)
-            require_finite(f"{block_prefix(index)[:-1]} (its output)", whole)
-            without = [*(decoder.through(block, hidden) for hidden in without), skipped]
-        done(index)
-    base = _loss(decoder, whole, ids)
-    return [_loss(decoder, hidden, ids) - base for hidden in without]
+_State = dict[str, "torch.Tensor"]
+"""`hidden`: hidden states of the whole model; beside it what the measure remembers."""
+
+
+class _Measure(Protocol):
+    """How much a layer matters, found while the calibration text passes the layers one by one."""
+
+    def past(self, index: int, state: _State, through: Callable[[torch.Tensor], torch.Tensor]) -> _State:
+        """The state after layer `index`; `through` takes hidden states through it."""
+        ...
+
+    def scores(self, state: _State, decoder: StreamedDecoder, ids: torch.Tensor) -> list[float]:
+        """The importance of every layer after the last one."""
+        ...
+
+
+class _Influence:
+    """How much a layer turns its input."""
+
+    def past(self, index: int, state: _State, through: Callable[[torch.Tensor], torch.Tensor]) -> _State:
+        import torch
+
+        after = through(state["hidden"])
+        score = torch.tensor([influence(state["hidden"], after)], dtype=torch.float64)
+        known = state["scores"].cpu() if "scores" in state else score[:0]
+        return {"hidden": after, "scores": torch.cat((known, score))}
+
+    def scores(self, state: _State, decoder: StreamedDecoder, ids: torch.Tensor) -> list[float]:
+        found: list[float] = state["scores"].tolist()
+        return found
+
+
+class _Perplexity:
+    """How much the mean loss rises without a layer, in nats per token."""
+
+    def past(self, index: int, state: _State, through: Callable[[torch.Tensor], torch.Tensor]) -> _State:
+        skipped = state["hidden"]
+        # The model without this layer goes on with what came into it.
+        return {**{name: through(hidden) for name, hidden in state.items()}, f"without {index}": skipped}
+
+    def scores(self, state: _State, decoder: StreamedDecoder, ids: torch.Tensor) -> list[float]:
+        base = _loss(decoder, state["hidden"], ids)
+        return [_loss(decoder, state[f"without {index}"], ids) - base for index in range(len(state) - 1)]
 
 
 def _loss(decoder: StreamedDecoder, hidden: torch.Tensor, ids: torch.Tensor) -> float:

@@ -20,6 +20,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +35,9 @@ from executors.tensors.writer import disk_error
 if TYPE_CHECKING:
     import torch
 
+STATE_SECONDS = 30.0
+"""Time between two kept states of a pass."""
+_FILE = re.compile(r"block-(\d{5})\.safetensors")
 DECIDING_LIBRARIES = ("torch", "transformers", "numpy")
 
 
@@ -86,9 +91,56 @@ class KeptBlocks:
         except (OSError, SafetensorError) as error:
             raise disk_error(beside, OSError(str(error))) from error
 
+    @property
+    def identity(self) -> str:
+        """Hash of what decides the result."""
+        return self._identity
+
+    def files(self) -> dict[int, Path]:
+        """The kept files by block, whether they count or not."""
+        if self._folder is None:
+            return {}
+        found = (_FILE.fullmatch(file.name) for file in self._folder.iterdir())
+        return {int(match[1]): self._file(int(match[1])) for match in found if match}
+
     def _file(self, index: int) -> Path:
         assert self._folder is not None
         return self._folder / f"block-{index:05d}.safetensors"
+
+
+class KeptState:
+    """Where a pass through all blocks stands, for passes that have no finished blocks to keep: the newest state only.
+
+    Kept at most every STATE_SECONDS, since a state may hold the whole batch. Use: `found = state.read()` before the
+    pass, and `state.keep(index, tensors)` after each block.
+    """
+
+    def __init__(self, scratch: str, model: ModelFolder, settings: Mapping[str, object], say: Say) -> None:
+        self._blocks = KeptBlocks(scratch, model, settings, say)
+        self._say = say
+        self._kept_at = time.monotonic()
+
+    def read(self) -> tuple[int, dict[str, torch.Tensor]] | None:
+        """The number of the last block that was passed, and the state after it; None when there is none that counts."""
+        for index, file in sorted(self._blocks.files().items(), reverse=True):
+            found = _load(file, self._blocks.identity)
+            if isinstance(found, dict):
+                self._say.log(f"going on after block {index}")
+                return index, found
+        return None
+
+    def keep(self, index: int, tensors: Mapping[str, torch.Tensor], is_stopped: bool = False) -> None:
+        """Put the state after a block aside, if the last one is old enough or the pass is being stopped.
+
+        Raises AdvisorError when the disk is full.
+        """
+        if not is_stopped and time.monotonic() - self._kept_at < STATE_SECONDS:
+            return
+        self._blocks.keep(index, tensors)
+        for other, file in self._blocks.files().items():
+            if other != index:
+                file.unlink()
+        self._kept_at = time.monotonic()
 
 
 def _load(file: Path, identity: str) -> dict[str, torch.Tensor] | str:

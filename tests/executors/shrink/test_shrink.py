@@ -170,6 +170,42 @@ def test_perplexity_measures_the_rise_of_the_loss(tmp_path: Path, make_model: An
             assert float(small(ids, labels=ids, use_cache=False).loss - base) == pytest.approx(score, abs=0.02)
 
 
+@pytest.mark.parametrize("measure", ["influence", "perplexity"])
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_depth_pass_goes_on_where_it_was_kept(
+    tmp_path: Path, make_model: Any, listener: Any, monkeypatch: pytest.MonkeyPatch, measure: str, is_killed: bool
+) -> None:
+    """Stopped, or killed after a state was kept, the pass goes on behind the last kept block to the same scores; a
+    state of other settings does not count."""
+    from executors.shrink.depth import measure_layers
+    from executors.shrink.plan import cut_of
+    from executors.tensors import kept
+    from executors.tensors.folder import open_model
+    from tests.executors.conftest import Listener
+
+    model = make_model(tmp_path / "model", num_hidden_layers=5)
+    config = _config(method="depth", layers=0.3, measure=measure)
+    cut, scratch = cut_of(config, open_model(model)), str(tmp_path / "scratch")
+
+    class Dying(Listener):
+        def progress(self, done: float, *told: Any) -> None:
+            super().progress(done, *told)
+            if is_killed and done == 4:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(kept, "STATE_SECONDS", 0.0 if is_killed else 1000.0)
+    with pytest.raises(KeyboardInterrupt if is_killed else Stopped):
+        measure_layers(config, cut, Dying(None if is_killed else 2), scratch)
+    assert len(list((tmp_path / "scratch" / "blocks").iterdir())) == 1
+    found = measure_layers(config, cut, listener, scratch)
+    assert listener.positions[0][0] == (4 if is_killed else 3)
+    assert found == measure_layers(config, cut, Listener())
+    other = _config(method="depth", layers=0.3, measure=measure, sequences=3)
+    fresh = Listener()
+    measure_layers(other, cut, fresh, scratch)
+    assert fresh.positions[0][0] == 1
+
+
 def test_a_stop_is_honoured(tiny_model: Path, tmp_path: Path, stopping_listener: Any) -> None:
     """Asked to stop after the first block, no second one is begun."""
     with pytest.raises(Stopped):
