@@ -67,7 +67,7 @@ def _situation(recommendation: Recommendation) -> list[Block]:
         machine = f"{facts['gpu_count']} x {facts.get('gpu_name') or 'GPU'}, {gib(facts['gpu_gib'] or 0)} GiB free each"
     else:
         machine = "no GPU"
-    machine += f", {gib(facts['ram_gib'])} GiB RAM" if facts.get("ram_gib") else ""
+    machine += f", {gib(facts['ram_gib'])} GiB of RAM free" if facts.get("ram_gib") else ""
     machine += " (simulated)" if facts.get("is_simulated") else ""
     goals = ", then ".join(facts.get("goals") or [str(facts.get("goal"))])
     lines = [f"Goal: {goals}.", f"Model: {model}.", f"Machine: {machine}."]

@@ -72,22 +72,29 @@ class Footer(Widget):
         last = () if found is None else (Key(palette, self.app.get_key_display(found.binding), "palette", True),)
         return (*by_action.values(), *last)
 
+    def _placed(self) -> list[tuple[int, Key]]:
+        """Columns at which keys start: from the left as many as there is room for, the last one always at the right."""
+        *firsts, last = self._keys or (Key("", "", "", False),)
+        end = max(0, self.size.width - last.width)
+        placed, start = [], 0
+        for key in firsts:
+            if start + key.width > end:
+                break
+            placed.append((start, key))
+            start += key.width
+        return [*placed, (end, last)]
+
     def render(self) -> Text:
-        key_style, text_style = (
-            self.get_component_rich_style("footer--key"),
-            self.get_component_rich_style("footer--text"),
-        )
+        names = ("footer--key", "footer--text")
+        key_style, text_style = map(self.get_component_rich_style, names)
         text = Text(no_wrap=True, end="")
-        for key in self._keys:
+        for start, key in self._placed():
+            text.append(" " * (start - len(text)), text_style)
             text.append(f" {key.shown} ", key_style if key.is_enabled else text_style)
             text.append(f"{key.does} ", text_style)
         return text
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
-        start = 0
-        for key in self._keys:
-            if start <= event.x < start + key.width:
-                if key.is_enabled:
-                    self.app.simulate_key(key.key)
-                return
-            start += key.width
+        for start, key in self._placed():
+            if start <= event.x < start + key.width and key.is_enabled:
+                self.app.simulate_key(key.key)

@@ -32,7 +32,7 @@ async def test_a_click_is_the_key(app: AdvisorApp) -> None:
         app.push_screen(MatrixScreen())
         await pilot.pause()
         before = app.screen.sub_title
-        await pilot.click(Footer, offset=(118, 0))
+        await pilot.click(Footer, offset=(104, 0))
         await pilot.pause()
         assert app.screen.sub_title == before
         await pilot.click(Footer, offset=(line(app).index("Other"), 0))
@@ -41,3 +41,13 @@ async def test_a_click_is_the_key(app: AdvisorApp) -> None:
         await pilot.click(Footer, offset=(line(app).index("Open"), 0))
         await pilot.pause()
         assert isinstance(app.screen, PairScreen)
+
+
+async def test_the_palette_is_there_on_a_narrow_screen(app: AdvisorApp) -> None:
+    """Where not all keys have room, those at the end give way to the palette, and no key is cut in two."""
+    async with app.run_test(size=(40, 24)) as pilot:
+        app.push_screen(TechniquesScreen())
+        await pilot.pause()
+        assert len(line(app)) == 40
+        assert line(app).rstrip().endswith("palette")
+        assert line(app).startswith(" tab Read / list  / Search ")
