@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import torch
 
 CACHED_MASKS = 1024
+CACHED_LANDINGS = 256
+"""States whose tokens are kept: a few hundred kB each."""
 
 
 def compile_constraint(constraint: Constraint, tokenizer: Any, vocabulary: int) -> Constrained:
@@ -32,6 +34,7 @@ class Constrained:
     def __init__(self, automaton: Automaton, tokens: TokenBytes) -> None:
         self.automaton, self.tokens = automaton, tokens
         self._mask = lru_cache(maxsize=CACHED_MASKS)(self._allowed)
+        self._landing = lru_cache(maxsize=CACHED_LANDINGS)(self._landed)
 
     def require(self, budget: int) -> None:
         """Raises AdvisorError when the shortest allowed text may not fit into `budget` tokens."""
@@ -67,6 +70,15 @@ class Constrained:
     def _allowed(self, state: int, room: int | None = None) -> numpy.ndarray:
         import numpy
 
+        ids, distances = self._landing(state)
+        mask: numpy.ndarray = numpy.zeros(self.tokens.vocabulary, dtype=bool)
+        mask[ids if room is None else ids[distances <= room]] = True
+        return mask
+
+    def _landed(self, state: int) -> tuple[numpy.ndarray, numpy.ndarray]:
+        """The tokens that may follow a state, and how far each leaves it from an end: the same at every budget."""
+        import numpy
+
         table, dead = self.automaton.table, self.automaton.dead
         alive = numpy.arange(len(self.tokens.ids))
         at: numpy.ndarray = numpy.full(len(alive), state, dtype=numpy.int32)
@@ -82,11 +94,9 @@ class Constrained:
             if not len(alive):
                 break
         ended.append((alive, at))
-        mask: numpy.ndarray = numpy.zeros(self.tokens.vocabulary, dtype=bool)
-        for rows, states in ended:
-            fitting = rows if room is None else rows[self.automaton.distance[states] <= room]
-            mask[self.tokens.ids[fitting]] = True
-        return mask
+        rows = numpy.concatenate([rows for rows, _ in ended])
+        states = numpy.concatenate([states for _, states in ended])
+        return self.tokens.ids[rows].astype(numpy.int32), self.automaton.distance[states]
 
     def processor(self, rows: int, budget: int, ends: list[int], skip: int) -> Any:
         """A logits processor for one call of `generate` over `rows` prompts of `skip` tokens each.
