@@ -27,7 +27,7 @@ class Comparison(Frozen):
 class Prediction(Frozen):
     """What the plan expected of a step, and what was measured."""
 
-    quantity: Literal["ram_gib", "gpu_gib", "disk_gib", "seconds"]
+    quantity: Literal["ram_gib", "gpu_gib", "disk_gib", "seconds", "evaluation_seconds"]
     predicted: Range | None = None
     measured: float | None = None
 

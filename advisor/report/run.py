@@ -26,7 +26,14 @@ _SHOWN = (
     "generation", "prefill", "peak_memory", "bytes_on_disk",
 )  # fmt: skip
 """First rows of the table, in this order; other metrics follow."""
-_QUANTITIES = {"gpu_gib": "GPU memory", "ram_gib": "memory", "disk_gib": "disk", "seconds": "time"}
+_QUANTITIES = {
+    "gpu_gib": "GPU memory",
+    "ram_gib": "memory",
+    "disk_gib": "disk",
+    "seconds": "time",
+    "evaluation_seconds": "time of its evaluation",
+}
+_TIMES = ("seconds", "evaluation_seconds")
 
 
 def render_run(report: RunReport, form: str) -> str:
@@ -143,15 +150,14 @@ def _prediction_rows(report: RunReport) -> tuple[tuple[str, ...], ...]:
 def _predicted(row: Prediction) -> str:
     if row.predicted is None:
         return "-"
-    show = duration if row.quantity == "seconds" else gib
-    unit = "" if row.quantity == "seconds" else " GiB"
+    show, unit = (duration, "") if row.quantity in _TIMES else (gib, " GiB")
     return f"{show(row.predicted.expected)} [{show(row.predicted.low)}-{show(row.predicted.high)}]{unit}"
 
 
 def _measured(row: Prediction) -> str:
     if row.measured is None:
         return "-"
-    return duration(row.measured) if row.quantity == "seconds" else f"{gib(row.measured)} GiB"
+    return duration(row.measured) if row.quantity in _TIMES else f"{gib(row.measured)} GiB"
 
 
 def _error(row: Prediction) -> str:

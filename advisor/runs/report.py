@@ -43,14 +43,17 @@ def report(plan: Plan, state: RunState, run_dir: Path) -> RunReport:
     state = overlaid(plan, state, read_decisions(run_dir))
     states = {step.number: step for step in state.steps}
     baseline = read_evaluation(run_dir, BASELINE)
-    first = _step_report(states.get(0, StepState(number=0)), None, baseline, None, None)
-    steps = [first.model_copy(update={"technique": "baseline"})]
+    start = states.get(0, StepState(number=0))
+    first = _step_report(start, None, baseline, None, None)
+    measuring = _measuring(plan, start)
+    steps = [first.model_copy(update={"technique": "baseline", "predictions": measuring})]
     previous, result = baseline, None
     for step in plan.steps:
         where = states.get(step.number, StepState(number=step.number, technique=step.technique))
         evaluation = read_evaluation(run_dir, step.folder) if where.status != "pending" else None
         found = _step_report(where, step, evaluation, baseline, previous)
-        steps.append(found.model_copy(update={"parity": read_parity(run_dir, where)}))
+        told = (*found.predictions, *_measuring(plan, where))
+        steps.append(found.model_copy(update={"parity": read_parity(run_dir, where), "predictions": told}))
         if where.status == "rolled-back":
             continue
         if step.produces not in _BESIDE:
@@ -155,3 +158,11 @@ def _predictions(step: Step, state: StepState) -> tuple[Prediction, ...]:
         Prediction(quantity="seconds", predicted=expected.seconds, measured=state.seconds or None),
     )
     return tuple(row for row in rows if row.predicted is not None or row.measured is not None)
+
+
+def _measuring(plan: Plan, state: StepState) -> tuple[Prediction, ...]:
+    """What an evaluation was expected to take and took; nothing where none was made."""
+    if not state.evaluation_seconds:
+        return ()
+    seconds = plan.evaluation.seconds
+    return (Prediction(quantity="evaluation_seconds", predicted=seconds, measured=state.evaluation_seconds),)

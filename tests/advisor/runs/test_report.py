@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from advisor.domain.estimate import Range, StepEstimate
+from advisor.files import read_plan
 from advisor.report.run import render_run
-from advisor.runs.report import run_report, write_report
+from advisor.runs.report import report, run_report, write_report
+from advisor.runs.state import load_state
 from tests.toy_runs import make_plan, make_run, supervise
 
 
@@ -47,6 +49,18 @@ def test_predicted_and_measured(finished: Path) -> None:
     assert rows["seconds"].error == pytest.approx((2 - rows["seconds"].measured) / rows["seconds"].measured)
     assert rows["ram_gib"].measured is not None
     assert rows["ram_gib"].measured > 0
+
+
+def test_evaluations_are_predicted_and_measured_too(finished: Path) -> None:
+    """The baseline and each step that was measured say how long that was expected to take, and took."""
+    plan, state = read_plan(str(finished / "plan.yaml")), load_state(finished)
+    expected = Range(low=1, expected=2, high=4)
+    evaluation = plan.evaluation.model_copy(update={"seconds": expected})
+    found = report(plan.model_copy(update={"evaluation": evaluation}), state, finished)
+    for step in found.steps:
+        (row,) = (row for row in step.predictions if row.quantity == "evaluation_seconds")
+        assert (row.predicted, row.measured) == (expected, pytest.approx(step.evaluation_seconds, abs=0.001))
+    assert "time of its evaluation" in render_run(found, "text")
 
 
 def test_files_and_forms_agree(finished: Path) -> None:
