@@ -3,7 +3,8 @@
 Questions ask for signatures by name, and for names by descriptions in other words. An answer is right when it holds
 the signature or name; a citation is right when the passage cited holds it. The first `SEEN` held-out questions were
 looked at while the prompt was written, and are left out. Embeddings are tuned, and the share of the two searches is
-chosen, on the training side. `RETRIEVAL_ANSWERED`: how many are answered; `RETRIEVAL_PAIRS`: how many tune.
+chosen, on the training side. `RETRIEVAL_QUESTIONS`, `RETRIEVAL_ANSWERED`, `RETRIEVAL_PAIRS`: how many are searched,
+are answered, and tune.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 SEEN = 100
+QUESTIONS = int(os.environ.get("RETRIEVAL_QUESTIONS", "424"))
 ANSWERED = int(os.environ.get("RETRIEVAL_ANSWERED", "32"))
 TUNED_ON = int(os.environ.get("RETRIEVAL_PAIRS", "1280"))
 MODEL = "builtin:smollm2-135m-instruct"
@@ -53,7 +55,7 @@ def run() -> None:
     with tempfile.TemporaryDirectory() as place:
         spec = build(Path(place), "index")
         build(Path(place), "tuned", tune={"pairs": TUNED_ON, "batch": 32})
-        questions = load_questions(spec)[SEEN:]
+        questions = load_questions(spec)[SEEN : SEEN + QUESTIONS]
         asked, some = [question.text for question in questions], questions[:ANSWERED]
         print(f"{len(questions)} held-out questions; {ANSWERED} of them answered, half about signatures.")
         print(f"Embeddings tuned on {TUNED_ON} training questions.\n")
