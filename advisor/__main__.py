@@ -16,24 +16,30 @@ def main() -> int:
     prepare()
     _make_streams_safe()
     from advisor.cli import run_command
-    from advisor.domain.errors import AdvisorError, ExitCode
 
     try:
         code = run_command(sys.argv[1:])
         sys.stdout.flush()
         return code
-    except AdvisorError as error:
-        print(error.message(), file=sys.stderr)
-        return int(error.code)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return int(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         # The reader went away (a pager, head). Point stdout elsewhere so that the interpreter's last flush is quiet.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitCode.DONE)
-    except Exception as error:
-        return _unexpected(error)
+        return 0
+    except (KeyboardInterrupt, Exception) as error:
+        return _failed(error)
+
+
+def _failed(error: BaseException) -> int:
+    """Tell what ended the command. Loaded only then: help and version need no types of the domain."""
+    from advisor.domain.errors import AdvisorError, ExitCode
+
+    if isinstance(error, AdvisorError):
+        print(error.message(), file=sys.stderr)
+        return int(error.code)
+    if isinstance(error, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        return int(ExitCode.INTERRUPTED)
+    return _unexpected(error)
 
 
 def _make_streams_safe() -> None:
@@ -61,7 +67,7 @@ def start() -> NoReturn:
     os._exit(code)
 
 
-def _unexpected(error: Exception) -> int:
+def _unexpected(error: BaseException) -> int:
     """Keep the traceback in a file for a bug report; tell the person one sentence."""
     import tempfile
     import traceback

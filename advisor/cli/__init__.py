@@ -60,6 +60,11 @@ def run_command(argv: list[str]) -> int:
     if word in ("-h", "--help", "help"):
         sys.stdout.write(HELP + "".join(f"  {name:<12}{text}\n" for name, text in COMMANDS.items()))
         return 0
+    if argv == ["--version"]:
+        from advisor import __version__
+
+        sys.stdout.write(f"advisor {__version__}\n")
+        return 0
     if word and not word.startswith("-"):
         return _unknown_command(word)
     return _run_module("advisor.cli.top", "", argv)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 PROBE = """
 import sys
 from advisor.startup import PLUGIN_LOADER, prepare
@@ -39,3 +41,12 @@ def test_advice_loads_neither_torch_nor_the_app() -> None:
     """`advisor --non-interactive` imports no torch, no textual, no rich."""
     done = run(LOADED, "goal: optimize\nmodel: {params_b: 7}\nhardware: {gpus: [{name: A100, memory_gib: 80}]}\n")
     assert done.stderr.strip() == "0 []"
+
+
+@pytest.mark.parametrize("word", ["--version", "--help"])
+def test_help_and_version_load_no_types(word: str) -> None:
+    """What needs no knowledge and no answers loads no validators."""
+    code = f"import sys; sys.argv = ['advisor', '{word}']\nfrom advisor.__main__ import main\nmain()\n"
+    shown = run(code + "print('pydantic' in sys.modules, file=sys.stderr)")
+    assert "advisor" in shown.stdout
+    assert shown.stderr.strip() == "False"
