@@ -25,6 +25,7 @@ from executors.training.loop import Training, keep_threads, train
 from executors.training.optimizer import make_optimizer
 from executors.training.order import collate, count_steps, order_rows
 from executors.training.reporter import Measured, Reporter, make_callback
+from executors.training.savings import report_savings
 
 HELD_OUT_ROWS = 32
 """Held-out rows whose loss is followed during training; the evaluation step measures on more."""
@@ -101,7 +102,7 @@ def train_sequences(
     trainer = train(training, say)
     if group.size() > 1:
         group.check_wrapping(trainer, say, getattr(config, "sharding", "ddp"))
-    setup.report_savings(trainer, say)
+    report_savings(trainer, config, say)
     if isinstance(trainer, sharding.ShardedModel):
         _make_whole(trainer, config, inputs)
     if group.rank():

@@ -19,6 +19,8 @@ def complete(
     """
     import torch
 
+    if not prompts:
+        return []
     model, tokenizer = loaded.model, loaded.tokenizer
     device = next(model.parameters()).device
     encoded = [list(ids) for ids in tokenizer(list(prompts), add_special_tokens=False)["input_ids"]]

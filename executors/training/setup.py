@@ -13,7 +13,6 @@ from executors.models.load import Loaded, find_folder, load_model
 from executors.protocol import Inputs, Say
 from executors.training import group
 from executors.training.config import TrainingConfig
-from executors.training.optimizer import state_bytes
 
 MAX_GRAD_NORM = 1.0
 SHORT_SEQUENCE = 128
@@ -168,11 +167,6 @@ def report_share(model: Any, config: TrainingConfig, say: Say) -> None:
     if kept != trained:
         say.metric("kept_parameters", kept)
         say.metric("kept_share", kept / base)
-
-
-def report_savings(trainer: Any, say: Say) -> None:
-    """Say what the optimizer keeps beside the weights: what 8-bit and factored kinds are chosen for."""
-    say.metric("optimizer_state", state_bytes(trainer.optimizer), "bytes")
 
 
 def base_parameters(model: Any) -> int:

@@ -17,7 +17,7 @@ from executors.protocol import Inputs, Machine, Stopped
 from executors.training.checkpoint import find_newest
 
 
-def held_out_loss(config: Config, model: str, adapter: str | None = None) -> float:
+def held_out_loss(config: Config, model: str, adapter: str | None = None, seq_len: int = 96) -> float:
     """Loss on the held-out rows of a model as it is loaded from disk."""
     from executors.datasets import load
     from executors.datasets.render import encode
@@ -25,7 +25,7 @@ def held_out_loss(config: Config, model: str, adapter: str | None = None) -> flo
     from executors.models.load import load_model
 
     loaded = load_model("causal-lm", model, adapter=adapter)
-    return mean_loss(answer_losses(loaded.model, encode(load(config.data, "held-out"), loaded.tokenizer, 96)))
+    return mean_loss(answer_losses(loaded.model, encode(load(config.data, "held-out"), loaded.tokenizer, seq_len)))
 
 
 @pytest.mark.parametrize("method", ["lora", "dora", "qlora"])
