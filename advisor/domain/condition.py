@@ -29,14 +29,15 @@ class Condition(Frozen):
 
     @model_validator(mode="after")
     def _is_one_form(self) -> Condition:
-        tests = [
-            t for t in (self.one_of, self.at_least, self.at_most, self.above, self.below, self.known) if t is not None
-        ]
-        grouped = bool(self.all or self.any or self.none)
-        if (
-            (self.fact is None) == (not grouped)
-            or (self.fact is None and tests)
-            or (self.fact is not None and not tests)
-        ):
+        is_test, is_group = self.fact is not None, bool(self.all or self.any or self.none)
+        compares = (
+            self.one_of is not None
+            or self.known is not None
+            or self.at_least is not None
+            or self.at_most is not None
+            or self.above is not None
+            or self.below is not None
+        )
+        if is_test == is_group or is_test != compares:
             raise ValueError("a condition is either 'fact' with a comparison, or one of 'all', 'any', 'none'")
         return self

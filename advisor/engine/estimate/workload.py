@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from advisor.domain.architecture import ModelShape
-from advisor.domain.estimate import EstimateLora, EstimateRequest
+from advisor.domain.estimate import EstimateLora, EstimateModel, EstimateRequest
 from advisor.domain.facts import Facts
 from advisor.domain.technique import Technique
 from advisor.domain.words import Family
@@ -17,6 +17,8 @@ from advisor.engine.estimate.constants import LARGEST_TEMPLATE_TOKENS, USUAL_TEM
 from advisor.engine.estimate.precision import held_in
 from advisor.engine.estimate.shapes import shape_from_params
 
+_NO_NAME = EstimateModel.model_construct()
+"""Made once: a default is copied for every request."""
 SEQ_LEN = 1024
 EXAMPLES = 1000
 """Rows of data where nobody said: the lower end of what guides ask for."""
@@ -72,6 +74,7 @@ def request_of(method: str, shape: ModelShape, facts: Facts, config: dict[str, A
     teacher, student = _teacher(method, shape, facts)
     gpus = int(config.get("gpus", 1))
     return EstimateRequest.model_construct(
+        model=_NO_NAME,
         shape=student,
         teacher=teacher,
         method=method,
