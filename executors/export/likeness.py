@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 
 RECORD = "parity.json"
 GREEDY = 8
-"""Tokens of greedy text. One model says them; the other is asked once, over prompt and text, where it would depart."""
+"""Tokens of greedy text. One model says them; then both are asked once, over prompt and text, where they would part."""
 GREEDY_LARGE = 2
 """The same for models whose weights are read anew for each token."""
 
 Answer = Callable[[list["torch.Tensor"]], list["torch.Tensor"]]
 """Logits [length, vocabulary] of each prompt, given as ids [length]."""
+Speak = Callable[[list["torch.Tensor"]], list["torch.Tensor"]]
+"""Prompts to the same with greedy text behind them."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +44,14 @@ class Voice:
 
 @dataclass(frozen=True)
 class Likeness:
-    """Two models to be compared. `what` names the artifact, `against` the original; `says`: who speaks the greedy text,
-    the one that answers faster."""
+    """Two models to be compared. `what` names the artifact, `against` the original; `speak` is the one of both that is
+    asked faster. Order: `speak`, `copy`, `original`, each once."""
 
     what: str
     against: str
     original: Answer
     copy: Answer
-    says: Literal["original", "copy"] = "copy"
-    tokens: int = GREEDY
+    speak: Speak
 
 
 def check_likeness(
@@ -61,10 +62,8 @@ def check_likeness(
     `folder`: the original's tokenizer. `voices`: of the original and of the copy.
     """
     prompts = prompt_ids(folder)
-    speaker, listener = (pair.copy, pair.original) if pair.says == "copy" else (pair.original, pair.copy)
-    texts = continued(speaker, prompts, pair.tokens)
-    spoken, heard = speaker(texts), listener(texts)
-    original, copy = (heard, spoken) if pair.says == "copy" else (spoken, heard)
+    texts = pair.speak(prompts)
+    copy, original = pair.copy(texts), pair.original(texts)
     lengths = [len(ids) for ids in prompts]
     parity = compare(
         [logits[:length] for logits, length in zip(original, lengths, strict=True)],
@@ -79,7 +78,7 @@ def check_likeness(
         top1_limit=limits.top1,
         max_difference=parity.max_diff,
         tokens=parity.tokens,
-        greedy=_greedy(folder, lengths, texts, heard),
+        greedy=_greedy(folder, lengths, texts, (original, copy)),
         template=_alike(voices[0].template, voices[1].template),
         end=_ends_alike(*voices),
     )
@@ -92,7 +91,7 @@ def check_likeness(
 
 
 def continued(answer: Answer, prompts: list[torch.Tensor], count: int) -> list[torch.Tensor]:
-    """The prompts with `count` more tokens each, always the likeliest."""
+    """The prompts with `count` more tokens each, always the likeliest, of a model that keeps nothing between tokens."""
     import torch
 
     texts = prompts
@@ -129,18 +128,18 @@ def voice_of_gguf(file: Path) -> Voice:
 
 
 def _greedy(
-    folder: Path, lengths: list[int], texts: list[torch.Tensor], heard: list[torch.Tensor]
+    folder: Path, lengths: list[int], texts: list[torch.Tensor], both: tuple[list[torch.Tensor], list[torch.Tensor]]
 ) -> tuple[Greedy, ...]:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
-    decode: Callable[[list[int]], str] = tokenizer.decode
     found = []
-    for length, ids, logits in zip(lengths, texts, heard, strict=True):
-        said = ids[length:].tolist()
-        other = logits[length - 1 : len(ids) - 1].argmax(-1).tolist()
-        same = next((at for at, (a, b) in enumerate(zip(said, other, strict=True)) if a != b), len(said))
-        found.append(Greedy(prompt=decode(ids[:length].tolist()), text=decode(said), same=same, tokens=len(said)))
+    for length, ids, *logits in zip(lengths, texts, *both, strict=True):
+        one, other = (found_by[length - 1 : len(ids) - 1].argmax(-1).tolist() for found_by in logits)
+        tokens = len(ids) - length
+        same = next((at for at, (a, b) in enumerate(zip(one, other, strict=True)) if a != b), tokens)
+        prompt, text = (str(tokenizer.decode(part.tolist())) for part in (ids[:length], ids[length:]))
+        found.append(Greedy(prompt=prompt, text=text, same=same, tokens=tokens))
     return tuple(found)
 
 

@@ -69,6 +69,23 @@ def model_logits(model: Any, prompts: list[torch.Tensor]) -> list[torch.Tensor]:
         return [model(ids.unsqueeze(0).to(model.device)).logits[0].float().cpu() for ids in prompts]
 
 
+def spoken(model: Any, prompts: list[torch.Tensor], count: int) -> list[torch.Tensor]:
+    """The prompts with `count` more tokens each, always those that a loaded model finds likeliest."""
+    import torch
+
+    model.eval()
+    texts = []
+    with torch.no_grad():
+        for ids in prompts:
+            text, feed, past = ids, ids, None
+            for _ in range(count):
+                out = model(feed.unsqueeze(0).to(model.device), past_key_values=past, use_cache=True)
+                past, feed = out.past_key_values, out.logits[0, -1:].argmax(-1).cpu()
+                text = torch.cat((text, feed))
+            texts.append(text)
+    return texts
+
+
 def compare(reference: list[torch.Tensor], candidate: list[torch.Tensor]) -> Parity:
     """Parity of two lists of logits [length, vocabulary]. Raises AdvisorError when the vocabularies differ."""
     divergence = agreed = largest = 0.0

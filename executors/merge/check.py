@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.domain.errors import Severity
-from executors.export.likeness import Likeness, check_likeness, voice_of
-from executors.export.parity import Limits, model_logits
+from executors.export.likeness import GREEDY, Likeness, check_likeness, voice_of
+from executors.export.parity import Limits, model_logits, spoken
 from executors.process.machine import free_memory_bytes
 from executors.protocol import Say
 from executors.tensors.folder import ModelFolder
@@ -54,6 +54,7 @@ def check_by_logits(base: ModelFolder, adapter: Path, out: Path, say: Say) -> No
         f"{base.path.name} with its adapter",
         original,
         lambda prompts: model_logits(held["merged"], prompts),
+        lambda prompts: spoken(held["merged"], prompts, GREEDY),
     )
     check_likeness(pair, base.path, (voice_of(base.path), voice_of(out)), LIMITS, out, say)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.domain.words import ArtifactKind
-from executors.export.likeness import Likeness, check_likeness, voice_of
-from executors.export.parity import Limits, model_logits
+from executors.export.likeness import GREEDY, Likeness, check_likeness, voice_of
+from executors.export.parity import Limits, model_logits, spoken
 from executors.models.load import load_model
 from executors.protocol import Say
 from executors.qat.fake import Layer
@@ -56,6 +56,7 @@ def write_quantized(trained: Any, layers: list[Layer], base: ModelFolder, form: 
         "the trained model",
         lambda prompts: model_logits(trained, prompts),
         lambda prompts: model_logits(loaded, prompts),
+        lambda prompts: spoken(loaded, prompts, GREEDY),
     )
     check_likeness(pair, base.path, (voice_of(base.path), voice_of(out)), LIMITS, out, say)
 

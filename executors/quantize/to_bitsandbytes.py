@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from advisor.domain.errors import AdvisorError, ExitCode
-from executors.export.likeness import Likeness, check_likeness, voice_of
-from executors.export.parity import Limits, model_logits, prompt_ids
+from executors.export.likeness import GREEDY, Likeness, check_likeness, voice_of
+from executors.export.parity import Limits, model_logits, prompt_ids, spoken
 from executors.protocol import Say
 from executors.tensors.decoder import StreamedDecoder
 from executors.tensors.folder import ModelFolder, copy_companions, open_model
@@ -60,7 +60,13 @@ def to_bitsandbytes(model: ModelFolder, out: Path, form: str, say: Say) -> None:
             code=ExitCode.RUN_FAILED,
         )
     original = StreamedDecoder(FolderSource(model), model.path, torch.float32).logits
-    pair = Likeness(form, model.path.name, original, lambda texts: model_logits(again, texts))
+    pair = Likeness(
+        form,
+        model.path.name,
+        original,
+        lambda texts: model_logits(again, texts),
+        lambda given: spoken(again, given, GREEDY),
+    )
     with _quiet():
         check_likeness(pair, model.path, (voice_of(model.path), voice_of(out)), LIMITS[form], out, say)
     say.progress(3, 3, "steps", "compared")

@@ -15,8 +15,8 @@ from advisor.domain.errors import AdvisorError, ExitCode
 from advisor.domain.words import ArtifactKind
 from executors.activations.batch import Batch
 from executors.activations.text import CalibrationText
-from executors.export.likeness import GREEDY, GREEDY_LARGE, Answer, Likeness, check_likeness, voice_of
-from executors.export.parity import RELOADED, model_logits
+from executors.export.likeness import GREEDY, GREEDY_LARGE, Likeness, check_likeness, continued, voice_of
+from executors.export.parity import RELOADED, model_logits, spoken
 from executors.models.load import load_model
 from executors.protocol import Inputs, Say, Stopped
 from executors.prune.layers import LEDGER, Ledger, by_block
@@ -131,22 +131,20 @@ def _check(model: ModelFolder, written: ModelFolder, form: Form, digests: dict[s
     carry_ledger(model, written, source)
     say.metric("bytes", written.bytes, "bytes")
     original = StreamedDecoder(FolderSource(model), model.path, torch.float32).logits
-    is_small = 2 * model.params <= RELOADED
-    pair = Likeness(
-        form.layout,
-        model.path.name,
-        original,
-        # As transformers gives them; of a model that is large unpacked, as its weights give them block by block.
-        _loaded(written) if is_small else StreamedDecoder(source, model.path, torch.float32).logits,
-        "copy" if is_small else "original",
-        GREEDY if is_small else GREEDY_LARGE,
-    )
+    if 2 * model.params > RELOADED:
+        # Too large unpacked: as its weights give them block by block.
+        copy = StreamedDecoder(source, model.path, torch.float32).logits
+        pair = Likeness(form.layout, model.path.name, original, copy, lambda p: continued(original, p, GREEDY_LARGE))
+    else:
+        loaded = load_model(ArtifactKind.QUANTIZED_LM, str(written.path)).model
+        pair = Likeness(
+            form.layout,
+            model.path.name,
+            original,
+            lambda prompts: model_logits(loaded, prompts),
+            lambda prompts: spoken(loaded, prompts, GREEDY),
+        )
     check_likeness(pair, model.path, (voice_of(model.path), voice_of(written.path)), form.limits, written.path, say)
-
-
-def _loaded(written: ModelFolder) -> Answer:
-    model = load_model(ArtifactKind.QUANTIZED_LM, str(written.path)).model
-    return lambda prompts: model_logits(model, prompts)
 
 
 def carry_ledger(model: ModelFolder, written: ModelFolder, source: CompressedSource) -> None:

@@ -7,13 +7,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advisor.domain.errors import Severity
+from advisor.domain.words import ArtifactKind
 from executors.export import llama_cpp_choices as llama_cpp
 from executors.export.gguf_form import K_QUANTS, LIMITS
 from executors.export.gguf_source import GgufSource
 from executors.export.gguf_write import verify_gguf, write_gguf
-from executors.export.likeness import GREEDY, GREEDY_LARGE, Likeness, check_likeness, voice_of, voice_of_gguf
+from executors.export.likeness import (
+    GREEDY,
+    GREEDY_LARGE,
+    Answer,
+    Likeness,
+    Speak,
+    check_likeness,
+    continued,
+    voice_of,
+    voice_of_gguf,
+)
 from executors.export.llama_cpp_quantize import quantize
-from executors.export.parity import RELOADED, prompt_ids
+from executors.export.parity import RELOADED, prompt_ids, spoken
+from executors.models.load import load_model
 from executors.protocol import Say
 from executors.tensors.decoder import StreamedDecoder
 from executors.tensors.folder import ModelFolder
@@ -40,12 +52,19 @@ def to_gguf(model: ModelFolder, out: Path, form: str, say: Say) -> None:
     say.metric("bytes", file.stat().st_size, "bytes")
     original = StreamedDecoder(FolderSource(model), model.path, torch.float32).logits
     copy = StreamedDecoder(GgufSource(file), model.path, torch.float32).logits
-    tokens = GREEDY if model.bytes <= RELOADED else GREEDY_LARGE
-    pair = Likeness(file.name, model.path.name, original, copy, "original", tokens)
+    pair = Likeness(file.name, model.path.name, original, copy, _speaker(model, original))
     check_likeness(pair, model.path, (voice_of(model.path), voice_of_gguf(file)), LIMITS[form], out, say)
     if llama_cpp.is_installed():
         prompts = prompt_ids(model.path)
         _compare_llama_cpp(file, prompts, copy(prompts), say)
+
+
+def _speaker(model: ModelFolder, original: Answer) -> Speak:
+    """The model as transformers loads it; one too large for that block by block, and fewer tokens."""
+    if 2 * model.params > RELOADED:
+        return lambda prompts: continued(original, prompts, GREEDY_LARGE)
+    loaded = load_model(ArtifactKind.CAUSAL_LM, str(model.path)).model
+    return lambda prompts: spoken(loaded, prompts, GREEDY)
 
 
 def _write_by_llama_cpp(model: ModelFolder, file: Path, form: str, say: Say) -> None:

@@ -37,7 +37,7 @@ def _check(
     model: Path, out: Path, listener: Any, copy: Any, limits: Limits = LOOSE, voice: Voice | None = None
 ) -> ParityRecord:
     own = voice_of(model)
-    pair = Likeness("the copy", "the original", _counting(1), copy, says="original")
+    pair = Likeness("the copy", "the original", _counting(1), copy, lambda prompts: continued(_counting(1), prompts, 8))
     check_likeness(pair, model, (own, voice or own), limits, out, listener)
     return _record(out)
 
