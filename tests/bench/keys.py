@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
+from unittest.mock import patch
 
 from textual.screen import Screen
 
@@ -74,10 +75,7 @@ def _screens() -> dict[str, tuple[Make, list[str]]]:
 def run() -> None:
     """Print median and worst of each key, at both sizes, and how many presses took longer than a person is to wait."""
     everything: list[float] = []
-    with tempfile.TemporaryDirectory() as folder:
-        import os
-
-        os.environ["XDG_DATA_HOME"] = str(Path(folder))
+    with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, XDG_DATA_HOME=folder):
         print("| screen | size | key | presses | median ms | worst ms |\n| --- | --- | --- | ---: | ---: | ---: |")
         for name, (make, keys) in _screens().items():
             for size in ((80, 24), (120, 40)):
