@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from executors.activations.batch import Batch, Layers
 from executors.activations.hessian import input_hessian
-from executors.quantize.awq import clipped, mean_magnitudes, search_scales
+from executors.quantize.awq import clipped, mean_magnitudes, nearest, search_scales
 from executors.quantize.blocks import Block, read_finite
 from executors.quantize.compressed_form import Form
 from executors.quantize.rounded import Rounded
@@ -28,6 +28,9 @@ SOURCES = {
     "mlp.down_proj": "mlp.up_proj",
 }
 """Where the inputs of a layer, the first of those that share them, come from."""
+UNCLIPPED = ("q_proj.weight", "k_proj.weight")
+"""Whose ranges are not narrowed, as in the authors' code: what queries and keys lose is multiplied with each other and
+passes through an exponential, so that the error of either output alone is no measure of it."""
 
 
 class AwqBlocks:
@@ -61,10 +64,17 @@ class AwqBlocks:
             gram = gram / scales / scales[:, None]
         for name, layer in layers.items():
             scaled = weights[name] if scales is None else weights[name] * scales
-            rounded = clipped(scaled, gram, self._form.bits, self._form.group or inputs.shape[-1], self._form.symmetric)
+            rounded = self._rounded(name, scaled, gram)
             dense = rounded.dense()
             layer.weight.data.copy_(dense if scales is None else dense / scales)
             self._done.rounded[name] = rounded.cpu()
+
+    def _rounded(self, name: str, weight: torch.Tensor, gram: torch.Tensor) -> Rounded:
+        form = self._form
+        group = form.group or weight.shape[1]
+        if name.endswith(UNCLIPPED):
+            return nearest(weight, form.bits, group, form.symmetric)
+        return clipped(weight, gram, form.bits, group, form.symmetric)
 
     def _scales(
         self, source: str, weights: dict[str, torch.Tensor], magnitudes: torch.Tensor, gram: torch.Tensor

@@ -230,3 +230,23 @@ def test_awq_takes_biases_along(tmp_path: Path, make_model: Any, listener: Any) 
     quantize.run(_config(format="awq", bits=8), _inputs(model), tmp_path / "out", listener)
     assert not torch.equal(load_file(tmp_path / "out" / "model.safetensors")[name], weights[name])
     assert listener.metrics["parity_kl"] < 1e-3
+
+
+def test_awq_narrows_no_range_of_queries_and_keys(
+    tmp_path: Path, tiny_model: Path, listener: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five of the seven layers of a block have their ranges searched; queries and keys reach their largest weights."""
+    from executors.quantize import awq_blocks
+
+    seen: list[tuple[int, ...]] = []
+
+    def counted(weight: torch.Tensor, *told: Any) -> Any:
+        seen.append(tuple(weight.shape))
+        return awq.clipped(weight, *told)
+
+    from executors.quantize import awq
+
+    monkeypatch.setattr(awq_blocks, "clipped", counted)
+    quantize.run(_config(format="awq"), _inputs(tiny_model), tmp_path / "out", listener)
+    kv, width, inner = 32, 64, 128
+    assert seen == [(kv, width), (width, width), (inner, width), (inner, width), (width, inner)] * 2
