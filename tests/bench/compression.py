@@ -26,6 +26,7 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "sparsegpt 50 %": ("prune", "sparse-lm", {"method": "sparsegpt"}),
     "sparsegpt 2:4": ("prune", "sparse-lm", {"method": "sparsegpt", "pattern": "2:4"}),
     "gptq 4 bits": ("quantize", "quantized-lm", {"format": "gptq", "bits": 4}),
+    "awq 4 bits": ("quantize", "quantized-lm", {"format": "awq", "bits": 4}),
     "gptq 8 bits": ("quantize", "quantized-lm", {"format": "gptq", "bits": 8}),
 }
 
