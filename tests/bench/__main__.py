@@ -41,7 +41,6 @@ def main(arguments: list[str]) -> int:
         title = (module.__doc__ or "").splitlines()[0]
         print(f"\n{name}: {title}", flush=True)
         text = _printed(module)
-        print(text, end="")
         body = text if "\n|" in text else f"```\n{text}```\n"
         parts[name] = f"\n{title}\n\n`python -m tests.bench {name}`\n\n{body}\n```\n{describe()}\n```\n\n"
     if options.write:
@@ -56,9 +55,19 @@ def _write(file: Path, parts: dict[str, str]) -> None:
     file.write_text(HEAD + "\n" + "".join(f"## {name}\n{text}" for name, text in sections).rstrip() + "\n")
 
 
+class _Both(io.StringIO):
+    """Keeps what is printed and shows it at once: a long benchmark that is cut short has told what it had."""
+
+    def write(self, text: str) -> int:
+        assert sys.__stdout__ is not None
+        sys.__stdout__.write(text)
+        sys.__stdout__.flush()
+        return super().write(text)
+
+
 def _printed(module: object) -> str:
-    """What a benchmark prints, as text."""
-    with contextlib.redirect_stdout(io.StringIO()) as stream:
+    """What a benchmark prints, as text; it is shown meanwhile."""
+    with contextlib.redirect_stdout(_Both()) as stream:
         module.run()  # type: ignore[attr-defined]
     return stream.getvalue()
 
