@@ -3,7 +3,7 @@
 Both train on the same sequences of 256 tokens in the same order, with the same rank, learning rate, schedule and batch;
 all else is as each does it by itself. Each run is a process of its own, own and peer in turn. A step counts from the
 beginning of the second to that of the last one, checkpoints and reports between them included. Held-out loss is
-measured by one program. TRAINING_SPEED_STEPS and TRAINING_SPEED_RUNS make it shorter.
+measured by one program. TRAINING_SPEED_STEPS, _BATCH and _RUNS make it shorter.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from typing import Any
 from tests.bench.limits import BLOCKS, INNER, KV, VOCABULARY, WIDTH, measure
 
 MODEL = "builtin:smollm2-135m-instruct"
-LENGTH, BATCH, RANK, RATE = 256, 8, 16, 2e-4
+LENGTH, RANK, RATE = 256, 16, 2e-4
+BATCH = int(os.environ.get("TRAINING_SPEED_BATCH", "8"))
 STEPS = int(os.environ.get("TRAINING_SPEED_STEPS", "200"))
 RUNS = int(os.environ.get("TRAINING_SPEED_RUNS", "3"))
 THREADS = int(os.environ.get("OMP_NUM_THREADS", "2"))
