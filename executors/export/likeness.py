@@ -101,6 +101,11 @@ def continued(answer: Answer, prompts: list[torch.Tensor], count: int) -> list[t
     return texts
 
 
+def name_of(folder: Path) -> str:
+    """What a model is called in the record: an artifact by its step, others by their folder."""
+    return folder.parent.name if folder.name == "artifact" else folder.name
+
+
 def voice_of(folder: Path) -> Voice:
     """The voice of a model folder, from its files."""
     told = _json(folder / "tokenizer_config.json")

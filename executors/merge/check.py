@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.domain.errors import Severity
-from executors.export.likeness import GREEDY, Likeness, check_likeness, voice_of
+from executors.export.likeness import GREEDY, Likeness, check_likeness, name_of, voice_of
 from executors.export.parity import Limits, model_logits, spoken
 from executors.process.machine import free_memory_bytes
 from executors.protocol import Say
@@ -51,7 +51,7 @@ def check_by_logits(base: ModelFolder, adapter: Path, out: Path, say: Say) -> No
 
     pair = Likeness(
         "the merged model",
-        f"{base.path.name} with its adapter",
+        f"{name_of(base.path)} with its adapter",
         original,
         lambda prompts: model_logits(held["merged"], prompts),
         lambda prompts: spoken(held["merged"], prompts, GREEDY),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.domain.errors import AdvisorError, ExitCode
-from executors.export.likeness import GREEDY, Likeness, check_likeness, voice_of
+from executors.export.likeness import GREEDY, Likeness, check_likeness, name_of, voice_of
 from executors.export.parity import Limits, model_logits, prompt_ids, spoken
 from executors.protocol import Say
 from executors.tensors.decoder import StreamedDecoder
@@ -62,7 +62,7 @@ def to_bitsandbytes(model: ModelFolder, out: Path, form: str, say: Say) -> None:
     original = StreamedDecoder(FolderSource(model), model.path, torch.float32).logits
     pair = Likeness(
         form,
-        model.path.name,
+        name_of(model.path),
         original,
         lambda texts: model_logits(again, texts),
         lambda given: spoken(again, given, GREEDY),

@@ -15,7 +15,7 @@ from advisor.domain.errors import AdvisorError, ExitCode
 from advisor.domain.words import ArtifactKind
 from executors.activations.batch import Batch
 from executors.activations.text import CalibrationText
-from executors.export.likeness import GREEDY, GREEDY_LARGE, Likeness, check_likeness, continued, voice_of
+from executors.export.likeness import GREEDY, GREEDY_LARGE, Likeness, check_likeness, continued, name_of, voice_of
 from executors.export.parity import RELOADED, model_logits, spoken
 from executors.models.load import load_model
 from executors.protocol import Inputs, Say, Stopped
@@ -134,12 +134,14 @@ def _check(model: ModelFolder, written: ModelFolder, form: Form, digests: dict[s
     if 2 * model.params > RELOADED:
         # Too large unpacked: as its weights give them block by block.
         copy = StreamedDecoder(source, model.path, torch.float32).logits
-        pair = Likeness(form.layout, model.path.name, original, copy, lambda p: continued(original, p, GREEDY_LARGE))
+        pair = Likeness(
+            form.layout, name_of(model.path), original, copy, lambda p: continued(original, p, GREEDY_LARGE)
+        )
     else:
         loaded = load_model(ArtifactKind.QUANTIZED_LM, str(written.path)).model
         pair = Likeness(
             form.layout,
-            model.path.name,
+            name_of(model.path),
             original,
             lambda prompts: model_logits(loaded, prompts),
             lambda prompts: spoken(loaded, prompts, GREEDY),

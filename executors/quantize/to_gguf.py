@@ -20,6 +20,7 @@ from executors.export.likeness import (
     Speak,
     check_likeness,
     continued,
+    name_of,
     voice_of,
     voice_of_gguf,
 )
@@ -52,7 +53,7 @@ def to_gguf(model: ModelFolder, out: Path, form: str, say: Say) -> None:
     say.metric("bytes", file.stat().st_size, "bytes")
     original = StreamedDecoder(FolderSource(model), model.path, torch.float32).logits
     copy = StreamedDecoder(GgufSource(file), model.path, torch.float32).logits
-    pair = Likeness(file.name, model.path.name, original, copy, _speaker(model, original))
+    pair = Likeness(file.name, name_of(model.path), original, copy, _speaker(model, original))
     check_likeness(pair, model.path, (voice_of(model.path), voice_of_gguf(file)), LIMITS[form], out, say)
     if llama_cpp.is_installed():
         prompts = prompt_ids(model.path)

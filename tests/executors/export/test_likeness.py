@@ -12,7 +12,7 @@ import torch
 from advisor.domain.errors import AdvisorError
 from advisor.domain.run import ParityRecord
 from executors import quantize
-from executors.export.likeness import RECORD, Likeness, Voice, check_likeness, continued, voice_of
+from executors.export.likeness import RECORD, Likeness, Voice, check_likeness, continued, name_of, voice_of
 from executors.export.parity import Limits, prompt_ids
 from executors.protocol import Input, Inputs
 
@@ -118,3 +118,9 @@ def test_a_lost_template_fails_the_step(
     inputs = Inputs(roles={"model": Input(kind="causal-lm", path=str(model))})
     with pytest.raises(AdvisorError):
         quantize.run(quantize.Config(format="fp8"), inputs, tmp_path / "out", listener)
+
+
+def test_an_artifact_is_called_by_its_step(tmp_path: Path) -> None:
+    """In a run every model lies in a folder of the same name; the step tells them apart."""
+    assert name_of(tmp_path / "steps" / "01-wanda" / "artifact") == "01-wanda"
+    assert name_of(tmp_path / "smollm2") == "smollm2"
