@@ -17,8 +17,8 @@ from typing import Any
 
 SEEN = 100
 QUESTIONS = int(os.environ.get("RETRIEVAL_QUESTIONS", "424"))
-ANSWERED = int(os.environ.get("RETRIEVAL_ANSWERED", "32"))
-TUNED_ON = int(os.environ.get("RETRIEVAL_PAIRS", "1280"))
+ANSWERED = int(os.environ.get("RETRIEVAL_ANSWERED", "64"))
+TUNED_ON = int(os.environ.get("RETRIEVAL_PAIRS", "512"))
 MODEL = "builtin:smollm2-135m-instruct"
 CASES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("basic (dense)", "index", {"by": "dense"}),
