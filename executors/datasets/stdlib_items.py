@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from executors.datasets.rows import hashed
-from executors.datasets.stdlib_modules import HOMES, MODULES
+from executors.datasets.stdlib_modules import HOMES, MODULES, REPLACED
 
 HELD_OUT_SHARE = 10
 """One group in this many is held out."""
@@ -70,17 +71,25 @@ def items() -> tuple[Item, ...]:
 def _of_module(name: str, module: ModuleType) -> Iterator[tuple[Item, int]]:
     homes = {name, f"_{name}", f"_{name.partition('.')[0]}", *HOMES.get(name, ())}
     for attribute, value in sorted(vars(module).items()):
-        if attribute.startswith("_") or (getattr(value, "__module__", None) or name) not in homes:
+        home = getattr(value, "__module__", None) or name
+        if attribute.startswith("_") or home not in homes or f"{name}.{attribute}" in REPLACED:
             continue
         if inspect.isclass(value):
             yield from _item(name, f"{name}.{attribute}", "class", value)
             for part, member in sorted(vars(value).items()):
                 kind = "property" if isinstance(member, property) else "method"
                 inner = getattr(member, "__func__", member)
-                if not part.startswith("_") and (inspect.isroutine(inner) or kind == "property"):
+                is_listed = not part.startswith("_") and (inspect.isroutine(inner) or kind == "property")
+                if is_listed and _is_own(inner):
                     yield from _item(name, f"{name}.{attribute}.{part}", kind, inner)
         elif inspect.isroutine(value):
             yield from _item(name, f"{name}.{attribute}", "function", value)
+
+
+def _is_own(member: Any) -> bool:
+    """Whether the library itself defines it: transformers adds methods to `logging.Logger`."""
+    home = getattr(member, "__module__", None)
+    return not isinstance(home, str) or home.partition(".")[0] in sys.stdlib_module_names
 
 
 def _item(module: str, name: str, kind: str, value: Any) -> Iterator[tuple[Item, int]]:

@@ -28,3 +28,6 @@ MODULES = tuple(
 
 HOMES = {"os": ("posix", "nt"), "os.path": ("posixpath", "ntpath", "genericpath")}
 """Where the objects of a module say they come from, when that is neither the module nor its accelerator `_module`."""
+
+REPLACED = frozenset({"inspect.getfile"})
+"""Functions that torch replaces when it is imported: left out, so that the rows do not depend on what is loaded."""
