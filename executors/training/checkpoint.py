@@ -110,6 +110,7 @@ def restore_optimizer(folder: Path, optimizer: Any, scheduler: Any) -> None:
     for group, values in zip(bare.param_groups, state["optimizer"], strict=True):
         group.update({key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
     parameters = [p for group in bare.param_groups for p in group["params"]]
+    fused = {id(p) for group in bare.param_groups if group.get("fused") for p in group["params"]}
     for key, value in saved.items():
         number, _, name = key.partition(".")
         parameter = parameters[int(number)]
@@ -117,8 +118,9 @@ def restore_optimizer(folder: Path, optimizer: Any, scheduler: Any) -> None:
             with torch.no_grad():
                 parameter.copy_(like(value, parameter))
         else:
-            # Not load_state_dict: it would cast to the parameter's type.
-            found = value.to(parameter.device) if value.ndim else value
+            # Not load_state_dict: it would cast to the parameter's type. A fused step counts on the device, others on
+            # the CPU.
+            found = value.to(parameter.device) if value.ndim or id(parameter) in fused else value
             bare.state[parameter][name] = like(found, parameter) if value.ndim else found
     for key, plain in state.get("numbers", {}).items():
         number, _, name = key.partition(".")

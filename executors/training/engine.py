@@ -24,6 +24,13 @@ class VerifiedCheckpoints:
     about: Manifest
     reporter: Any
 
+    def create_accelerator_and_postprocess(self) -> None:
+        super().create_accelerator_and_postprocess()  # type: ignore[misc]
+        trainer: Any = self
+        # Of several visible GPUs one process uses one: DataParallel's copies of the model would multiply the batch and
+        # share what fused adapters hold of the original. Here, before the Trainer reads its batch size.
+        trainer.args._n_gpu = min(trainer.args.n_gpu, 1)
+
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         trainer: Any = self
         checkpoint.save(self.root, trainer.state.global_step, trainer, self.about)

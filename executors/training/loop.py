@@ -16,7 +16,7 @@ from executors.artifact import Manifest
 from executors.protocol import Say, Stopped
 from executors.training.best import restore_best, save_best
 from executors.training.checkpoint import Found, find_newest, read_history
-from executors.training.group import rank
+from executors.training.group import rank, size
 from executors.training.memory import RETRIES, is_out_of_memory, release, smaller
 from executors.training.reporter import Reporter
 from executors.training.sharding import ShardedModel
@@ -74,7 +74,8 @@ def train(training: Training, say: Say) -> Any:
             return trainer
         # Outside the handler: the exception would keep the failed attempt's tensors alive.
         release()
-        retry = smaller(micro, accumulation)
+        # One process of a group cannot begin again alone: the others would wait for it for ever.
+        retry = smaller(micro, accumulation) if size() == 1 else None
         if retry is None or attempt == RETRIES:
             break
         micro, accumulation = retry
@@ -85,10 +86,17 @@ def train(training: Training, say: Say) -> Any:
             reason,
             "the effective batch and so the result stay the same",
         )
-    raise AdvisorError(
-        f"not enough memory to train, even with a micro-batch of {micro}",
+    raise _too_little(micro, reason)
+
+
+def _too_little(micro: int, reason: str) -> AdvisorError:
+    """Memory that did not suffice, with ranked fixes."""
+    fixes = "set gradient_checkpointing: true, lower seq_len, use method qlora, or take a smaller model"
+    is_alone = size() == 1
+    return AdvisorError(
+        f"not enough memory to train, {'even ' if is_alone else ''}with a micro-batch of {micro}",
         why=reason,
-        hint="set gradient_checkpointing: true, lower seq_len, use method qlora, or take a smaller model",
+        hint=fixes if is_alone else f"lower micro_batch and raise accumulation, {fixes}",
         code=ExitCode.OUT_OF_MEMORY,
     )
 

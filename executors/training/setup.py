@@ -95,12 +95,19 @@ def choose_attention(model: Any, lengths: Sequence[int], wanted: str = "auto", *
     is_on_cpu = choose_device().type == "cpu"
     if wanted != "auto":
         model.set_attn_implementation("flash_attention_2" if wanted == "flash" else wanted)
-    elif is_on_cpu and not has_masks and model.dtype == torch.bfloat16:
+    elif is_on_cpu and not has_masks and model.dtype == torch.bfloat16 and _is_plain(model):
         from executors.models.attention import register
 
         model.set_attn_implementation(register())
     elif is_on_cpu and sum(lengths) / len(lengths) <= SHORT_SEQUENCE:
         model.set_attn_implementation("eager")
+
+
+def _is_plain(model: Any) -> bool:
+    """Whether attention is softmax alone: neither PyTorch's kernel nor what replaces it knows sinks or caps."""
+    capped = getattr(model.config.get_text_config(), "attn_logit_softcapping", None)
+    has_sinks = any(name.endswith(".sinks") for name, _ in model.named_parameters())
+    return getattr(model, "_supports_sdpa", False) and capped is None and not has_sinks
 
 
 def arguments(

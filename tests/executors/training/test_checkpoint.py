@@ -66,6 +66,22 @@ def test_everything_comes_back_bit_for_bit(tmp_path: Path) -> None:
     assert (random.random(), float(np.random.rand()), float(np.random.randn()), torch.rand(2).tolist()) == drawn
 
 
+def test_a_fused_step_counts_on_the_device(tmp_path: Path) -> None:
+    """A fused optimizer finds its step where its parameters are, as its kernel reads it; another one on the CPU."""
+    folder = checkpoint.save(tmp_path, 3, make_trainer(), Manifest())
+    state = folder / checkpoint.STATE
+    for is_fused in (True, False):
+        text = state.read_text().replace('"fused": true', f'"fused": {str(is_fused).lower()}')
+        state.write_text(text)
+        trainer = make_trainer(steps=0)
+        for group in trainer.optimizer.param_groups:
+            group["params"] = [parameter.to("meta") for parameter in group["params"]]
+        checkpoint.restore_optimizer(folder, trainer.optimizer, trainer.lr_scheduler)
+        parameters = [p for group in trainer.optimizer.param_groups for p in group["params"]]
+        kinds = {trainer.optimizer.state[p]["step"].device.type for p in parameters}
+        assert kinds == {"meta" if is_fused else "cpu"}
+
+
 def test_nothing_in_it_is_a_pickle(tmp_path: Path) -> None:
     """A checkpoint holds safetensors and JSON and nothing else."""
     folder = checkpoint.save(tmp_path, 3, make_trainer(), Manifest())

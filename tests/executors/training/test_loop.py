@@ -50,6 +50,18 @@ def test_after_three_retries_it_ends_with_exit_code_five(tmp_path: Path, listene
     assert caught.value.hint.startswith("set gradient_checkpointing")
 
 
+def test_one_of_a_group_never_retries_alone(tmp_path: Path, listener: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a group short memory ends the training at once: the others would wait for a process that began again."""
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    training, tried = make(tmp_path, listener, fits=2)
+    with pytest.raises(AdvisorError, match="not enough memory") as caught:
+        train(training, listener)
+    assert tried == [(8, 1)]
+    assert caught.value.code == ExitCode.OUT_OF_MEMORY
+    assert caught.value.hint.startswith("lower micro_batch")
+
+
 def test_a_requested_stop_is_raised(tmp_path: Path, listener: Any) -> None:
     """A training that was asked to stop ends in `Stopped`, not in a result."""
     training, _ = make(tmp_path, listener, fits=8)
