@@ -15,6 +15,9 @@ from executors.prompt.file import Example
 LONGEST_CALL = 200
 LONGEST_RESULT = 300
 LARGEST = 1e15
+TOO_LONG, BY_ZERO, NO_ARITHMETIC = "the expression is too long", "division by zero", "not an arithmetic expression"
+WITHOUT_VALUE = (TOO_LONG, BY_ZERO, NO_ARITHMETIC)
+"""What `calculate` says in place of a value."""
 _BINARY: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -30,15 +33,15 @@ DESCRIPTIONS = {
 
 
 def calculate(text: str) -> str:
-    """The value of an arithmetic expression; a sentence when it has none."""
+    """The value of an arithmetic expression; one of `WITHOUT_VALUE` when it has none."""
     if len(text) > LONGEST_CALL:
-        return "the expression is too long"
+        return TOO_LONG
     try:
         value = _value(ast.parse(text.strip(), mode="eval").body, 0)
     except ZeroDivisionError:
-        return "division by zero"
+        return BY_ZERO
     except (SyntaxError, ValueError, TypeError, OverflowError, RecursionError, MemoryError):
-        return "not an arithmetic expression"
+        return NO_ARITHMETIC
     return str(int(value)) if value == int(value) else f"{value:.10g}"
 
 

@@ -16,7 +16,7 @@ from itertools import zip_longest
 
 from executors.constrain import Constraint
 from executors.datasets.rows import Message
-from executors.prompt.tools import calculate
+from executors.prompt.tools import WITHOUT_VALUE, calculate
 from executors.retrieve.index import Index
 from executors.retrieve.passage import Passage, numbered
 from executors.retrieve.prompt import plain
@@ -72,11 +72,17 @@ def look_up(index: Index, questions: Sequence[str], decide: Decide, also: Sequen
     return trails
 
 
-def passages_of(index: Index, trail: Trail, k: int) -> list[Passage]:
-    """The best `k` passages of a trail; what was computed stands before them as a passage of its own."""
-    rows = _in_turn(trail.lists)[: max(1, k - len(trail.computed))]
+def passages_of(index: Index, trail: Trail, k: int, shown: int | None = None) -> list[Passage]:
+    """The best `k` passages of a trail; what was computed last stands before them as passages of its own.
+
+    `shown`: how many of the first are put before the question, `k` when not told. At most half of those are
+    calculations, so that they never push out what was found.
+    """
+    most = min(k, shown or k) // 2
+    computed = trail.computed[max(0, len(trail.computed) - most) :]
+    rows = _in_turn(trail.lists)[: k - len(computed)]
     passages = numbered(index.store.get(rows), [1 / rank for rank in range(1, len(rows) + 1)])
-    own = [Passage(0, 1.0, text, "", "calculator", "calculator", "", -1) for text in trail.computed]
+    own = [Passage(0, 1.0, text, "", "calculator", "calculator", "", -1) for text in computed]
     return [
         Passage(n, p.score, p.text, p.heading, p.source, p.title, p.date, p.row)
         for n, p in enumerate([*own, *passages], start=1)
@@ -106,7 +112,10 @@ def _follow(index: Index, trail: Trail, line: str, sources: Sequence[str]) -> No
     trail.lines.append(line)
     tool, number, text = call.groups()
     if tool == "calculator":
-        trail.computed.append(f"{text} = {calculate(text)}")
+        value = calculate(text)
+        # What has no value answers nothing, and would take the place of a passage.
+        if value not in WITHOUT_VALUE:
+            trail.computed.append(f"{text} = {value}")
         return
     search = index.about.search
     if tool == "keyword":

@@ -75,16 +75,18 @@ class Build:
             shutil.copyfile(self._folder / name, out / name)
 
     def _send(self, collection: Collection) -> None:
-        """Vectors to the server, from where an interrupted attempt had come to."""
+        """Vectors to the server, from where an interrupted attempt had come to; in the end it must hold all of them."""
         import numpy
 
         total, width = self._store.count("chunks"), self._embedder.dimension
         place = f"sent to {collection.server.url} {collection.server.collection}"
         if not self._store.meta(place):
             collection.require_new()
+        if collection.points() is None:
+            # Whatever was sent before went with the collection it was sent to. Noted first: killed in between, the
+            # next attempt makes the collection, and none begins at a count of one that is gone.
             self._store.set_meta(place, "0")
             self._store.commit()
-        if collection.points() is None:
             collection.create(width)
         shape = (total, width)
         vectors: Any = numpy.memmap(self._folder / VECTORS, dtype=numpy.float32, mode="r", shape=shape)
@@ -95,6 +97,7 @@ class Build:
             self._store.set_meta(place, str(last))
             self._store.commit()
             self._stop_if_asked()
+        collection.require(total)
 
     def _opened(self) -> ChunkStore:
         """The store in scratch, if it was begun for the same settings; else a new one."""

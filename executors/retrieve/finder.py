@@ -66,7 +66,7 @@ class IndexFinder:
             part = slice(first, first + TOGETHER)
             for trail in look_up(self.index, questions[part], self.decide, others[part]):
                 self.trails[trail.question] = trail
-                self.found[trail.question] = passages_of(self.index, trail, k)
+                self.found[trail.question] = passages_of(self.index, trail, k, shown=self.k)
             after(min(first + TOGETHER, len(questions)))
 
     def turn(self, question: str) -> str:

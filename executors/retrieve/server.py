@@ -8,6 +8,7 @@ of its passage: answers of a collection that was filled with something else are 
 from __future__ import annotations
 
 import http.client
+import ipaddress
 import json
 import os
 import urllib.error
@@ -25,7 +26,6 @@ KEY = "QDRANT_API_KEY"
 SECONDS = 30
 LARGEST_ANSWER = 64 * 2**20
 POINTS_AT_ONCE = 256
-_HERE = ("127.0.0.1", "localhost", "::1")
 
 
 class Server(Frozen):
@@ -49,6 +49,9 @@ class Collection:
     def __init__(self, server: Server) -> None:
         self.server = server
         self._key = os.environ.get(KEY, "")
+        # A proxy that the environment names would read what is meant for this machine.
+        direct = [urllib.request.ProxyHandler({})] if _is_here(server.url) else []
+        self._opener = urllib.request.build_opener(_NoRedirect, *direct)
         if self._key and not _is_private(server.url):
             raise AdvisorError(
                 f"{server.url} would get {KEY} in clear", why="the address is http", hint="use https, or unset the key"
@@ -59,6 +62,14 @@ class Collection:
         found = self._ask("GET", "", missing_is_none=True)
         return None if found is None else int(found.get("points_count") or 0)
 
+    def count(self) -> int:
+        """How many points it holds, counted one by one; `points` may be an estimate."""
+        found = self._ask("POST", "/points/count", {"exact": True})
+        try:
+            return int(found["count"])
+        except (KeyError, TypeError, ValueError):
+            return 0
+
     def require_new(self) -> None:
         """Nothing of anybody is written over: raises AdvisorError (8) for a collection that is there."""
         if self.points() is not None:
@@ -67,6 +78,15 @@ class Collection:
                 why="it may be somebody's, and nothing is written over",
                 hint="name another collection, or delete that one",
                 code=ExitCode.REFUSED,
+            )
+
+    def require(self, points: int) -> None:
+        """Raises AdvisorError when it holds fewer points than were sent: somebody emptied it meanwhile."""
+        if (held := self.count()) < points:
+            raise AdvisorError(
+                f"the collection {self.server.collection} at {self.server.url} holds {held} of {points} vectors",
+                why="it was made anew, or points were deleted, while they were sent",
+                hint="delete the collection and resume: all of them are sent again",
             )
 
     def create(self, dimension: int) -> None:
@@ -112,7 +132,7 @@ class Collection:
         headers = {"Content-Type": "application/json"} | ({"api-key": self._key} if self._key else {})
         request = urllib.request.Request(address, data, headers, method=method)
         try:
-            with _OPENER.open(request, timeout=SECONDS) as answer:
+            with self._opener.open(request, timeout=SECONDS) as answer:
                 raw = answer.read(LARGEST_ANSWER + 1)
             if len(raw) > LARGEST_ANSWER:
                 raise ValueError("its answer is too long")
@@ -147,9 +167,15 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-_OPENER = urllib.request.build_opener(_NoRedirect)
-
-
 def _is_private(url: str) -> bool:
     """Whether what is sent there can be read on the way by nobody."""
-    return url.startswith("https://") or urlsplit(url).hostname in _HERE
+    return url.startswith("https://") or _is_here(url)
+
+
+def _is_here(url: str) -> bool:
+    """Whether the address is one of this machine's own."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -80,11 +80,33 @@ def test_one_source_is_searched_alone(tmp_path: Path, make_index: Make) -> None:
 
 def test_what_is_computed_is_a_passage(index: retrieve.Index) -> None:
     """The calculator's result stands before the passages and can be cited; nothing else is evaluated."""
-    (trail,) = look_up(index, ["How many live in Corvin?"], Written("calculator[3*(4+5)]", "calculator[1/0]"))
+    (trail,) = look_up(index, ["How many live in Corvin?"], Written("calculator[3*(4+5)]"))
     found = passages_of(index, trail, 3)
     assert [passage.number for passage in found] == [1, 2, 3]
-    assert [found[0].text, found[1].text] == ["3*(4+5) = 27", "1/0 = division by zero"]
-    assert "Corvin" in found[2].heading
+    assert found[0].text == "3*(4+5) = 27"
+    assert "Corvin" in found[1].heading
+
+
+def test_what_has_no_value_is_not_kept(index: retrieve.Index) -> None:
+    """A calculation that failed becomes no passage and is not shown to the model as found."""
+    decide = Written("calculator[1/0]", "calculator[3 4]", "calculator[.-.]")
+    (trail,) = look_up(index, ["How many live in Corvin?"], decide)
+    assert (len(trail.lines), trail.computed) == (3, [])
+    assert all(passage.source != "calculator" for passage in passages_of(index, trail, 3))
+
+
+def test_calculations_leave_room_for_passages(index: retrieve.Index) -> None:
+    """At most half of what is shown are calculations, the last ones, also where more was searched for than is shown."""
+    question = "How many live in Corvin?"
+    (trail,) = look_up(index, [question], Written(*(f"calculator[{n}+1]" for n in range(3))))
+    for k, kept in ((1, []), (2, ["2+1 = 3"]), (3, ["2+1 = 3"]), (5, ["1+1 = 2", "2+1 = 3"])):
+        found = passages_of(index, trail, k)
+        assert [passage.text for passage in found if passage.source == "calculator"] == kept
+        assert any("Corvin" in passage.heading for passage in found)
+    finder = IndexFinder(index, k=2)
+    finder.decide = Written(*(f"calculator[{n}+1]" for n in range(3)))
+    finder.search_for([question], 6)
+    assert "Corvin" in finder.turn(question)
 
 
 def test_the_steps_are_bounded(index: retrieve.Index) -> None:

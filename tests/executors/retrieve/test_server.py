@@ -20,7 +20,7 @@ from executors.retrieve import build as building
 from executors.retrieve.server import KEY, Collection, Server
 
 Make = Callable[..., Path]
-_PATH = re.compile(r"/collections/([^/?]+)(/points/query|/points)?(?:\?wait=true)?$")
+_PATH = re.compile(r"/collections/([^/?]+)(/points/query|/points/count|/points)?(?:\?wait=true)?$")
 
 
 class Qdrant(ThreadingHTTPServer):
@@ -48,7 +48,8 @@ class Handler(BaseHTTPRequestHandler):
             return self._say(307, {}, self.server.moved)
         if self.server.key and self.headers.get("api-key") != self.server.key:
             return self._say(401, {"status": {"error": "no key"}})
-        match = _PATH.match(self.path)
+        # Asked as a proxy, it is given the whole address.
+        match = _PATH.search(self.path)
         assert match is not None, self.path
         name, what = match.group(1), match.group(2)
         body, known = json.loads(raw or b"{}"), self.server.collections.get(name)
@@ -69,6 +70,9 @@ class Handler(BaseHTTPRequestHandler):
                 return self._say(400, {"status": {"error": "Wrong input: Vector dimension error"}})
             points |= {p["id"]: (numpy.array(p["vector"]), p["payload"]) for p in body["points"]}
             return self._say(200, {"result": {"status": "completed"}})
+        if what == "/points/count":
+            assert body == {"exact": True}
+            return self._say(200, {"result": {"count": len(points)}})
         allowed = body.get("filter", {}).get("must", [{"has_id": list(points)}])[0]["has_id"]
         scored = sorted(((float(points[n][0] @ numpy.array(body["query"])), n) for n in allowed), reverse=True)
         found = [{"id": n, "score": score, "payload": points[n][1]} for score, n in scored[: body["limit"]]]
@@ -141,6 +145,67 @@ def test_sending_goes_on_after_a_stop(
     index = retrieve.open_index(make_index(towns, store=kept_at(qdrant)))
     assert sent == [0, 5, 5, 10]
     assert sorted(qdrant.collections["towns"][1]) == list(range(index.about.chunks))
+
+
+def test_a_collection_that_is_gone_is_filled_from_the_beginning(
+    towns: Path, make_index: Make, qdrant: Qdrant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deleted on the server between two attempts, it gets every point, not those after the ones it had."""
+    monkeypatch.setattr(building, "POINTS_AT_ONCE", 5)
+    put = Collection.put
+
+    def stopped(self: Collection, first: int, *told: Any) -> None:
+        if first == 5:
+            raise Stopped
+        put(self, first, *told)
+
+    monkeypatch.setattr(Collection, "put", stopped)
+    with pytest.raises(Stopped):
+        make_index(towns, store=kept_at(qdrant))
+    monkeypatch.setattr(Collection, "put", put)
+    qdrant.collections.clear()
+    index = retrieve.open_index(make_index(towns, store=kept_at(qdrant)))
+    assert sorted(qdrant.collections["towns"][1]) == list(range(index.about.chunks))
+
+
+def test_a_collection_with_missing_points_is_refused(
+    towns: Path, make_index: Make, qdrant: Qdrant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Emptied while it was filled: no index is left over it, and after it was deleted the next attempt sends all."""
+    monkeypatch.setattr(building, "POINTS_AT_ONCE", 5)
+    put = Collection.put
+
+    def emptied(self: Collection, first: int, *told: Any) -> None:
+        if first == 5:
+            qdrant.collections["towns"][1].clear()
+        put(self, first, *told)
+
+    monkeypatch.setattr(Collection, "put", emptied)
+    with pytest.raises(AdvisorError, match=r"holds \d+ of \d+ vectors"):
+        make_index(towns, store=kept_at(qdrant))
+    monkeypatch.setattr(Collection, "put", put)
+    qdrant.collections.clear()
+    index = retrieve.open_index(make_index(towns, store=kept_at(qdrant)))
+    assert len(qdrant.collections["towns"][1]) == index.about.chunks
+
+
+def test_no_proxy_reads_what_is_meant_for_this_machine(qdrant: Qdrant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a proxy in the environment the server of this machine is asked directly, another one through the proxy."""
+    proxy = Qdrant()
+    threading.Thread(target=proxy.serve_forever, daemon=True).start()
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", proxy.url)
+    monkeypatch.setenv(KEY, "secret-7")
+    for host in ("127.0.0.1", "localhost"):
+        address = qdrant.url.replace("127.0.0.1", host)
+        assert Collection(Server(url=address, collection="x")).points() is None
+    assert (qdrant.keys_seen, proxy.keys_seen) == (["secret-7"] * 2, [])
+    monkeypatch.delenv(KEY)
+    Collection(Server(url="http://qdrant.example:6333", collection="x")).points()
+    assert proxy.keys_seen == [""]
+    proxy.shutdown()
+    proxy.server_close()
 
 
 def test_nothing_is_written_over(towns: Path, make_index: Make, qdrant: Qdrant) -> None:
