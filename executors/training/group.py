@@ -49,6 +49,23 @@ def size() -> int:
     return int(os.environ["WORLD_SIZE"]) if is_member() else 1
 
 
+def agreed(value: float) -> float:
+    """What the first process of the group has for `value`; `value` itself outside a group.
+
+    What decides whether a collective follows must be agreed on, or some processes wait in it for ever. Every process
+    must ask at the same points.
+    """
+    import torch
+    import torch.distributed as dist
+
+    if size() == 1 or not dist.is_initialized():
+        return value
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    shared = torch.tensor([value], dtype=torch.float64, device=device)
+    dist.broadcast(shared, 0)
+    return float(shared.item())
+
+
 def share_batch(micro_batch: int, accumulation: int, processes: int) -> tuple[int, int]:
     """Micro-batch and accumulation of each process, so that all together take the same rows per step.
 

@@ -33,15 +33,11 @@ class Quiet:
 
     def should_stop(self) -> bool:
         """What member 0 sees; every member must ask at the same points."""
-        import torch
         import torch.distributed as dist
 
-        if not dist.is_initialized():
-            return False
-        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
-        wish = torch.tensor([int(self._stop.exists())], device=device)
-        dist.broadcast(wish, 0)
-        return bool(wish.item())
+        from executors.training.group import agreed
+
+        return dist.is_initialized() and bool(agreed(self._stop.exists()))
 
 
 def main(argv: list[str]) -> int:

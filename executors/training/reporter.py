@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from executors.protocol import Say
+from executors.training.group import agreed
 
 QUIET_SECONDS = 0.25
 SAVE_SECONDS = 30.0
@@ -106,7 +107,9 @@ class Reporter:
         self.is_stopped = not is_last and not self.is_over_early and self.say.should_stop()
         is_ending = self.is_stopped or self.is_over_early
         control.should_training_stop = control.should_training_stop or is_ending
-        control.should_save = is_ending or is_last or self._is_due(step, now)
+        # Asked at every step, by the first process's clock: all of a group gather what is saved.
+        is_due = bool(agreed(self._is_due(step, now)))
+        control.should_save = is_ending or is_last or is_due
         if control.should_save:
             self._saved = time.monotonic()
 
@@ -134,8 +137,10 @@ class Reporter:
         found = self.measure()
         for one in found:
             self.say.metric(one.name, one.value, one.unit, step)
+        # The history says when training ends and which weights are kept, which a group must do together.
+        cost = agreed(found[0].cost)
         # Steps repeated after an interruption are measured again.
-        self.history = [(s, cost) for s, cost in self.history if s < step] + [(step, found[0].cost)]
+        self.history = [(s, known) for s, known in self.history if s < step] + [(step, cost)]
         if self.best_step == step and not is_last:
             self.keep(step)
 
