@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     plan, advice = _plan_of(args.plan, overrides_of(args))
     plan = with_gates(plan, args)
     if args.dry_run:
-        return _dry_run(plan, args.run_dir, args.json)
+        return _dry_run(plan, args.run_dir, advice, args.json)
     return execute_plan(plan, args.run_dir, advice=advice, as_json=args.json, detach=args.detach)
 
 
@@ -57,7 +57,7 @@ def execute_plan(
     from advisor.cli.watching import watch
     from advisor.runs.launch import launch
 
-    prepared = _prepare(plan, run_dir)
+    prepared = _prepare(plan, run_dir, advice)
     folder = launch(
         prepared,
         Path(run_dir) if run_dir else None,
@@ -93,23 +93,25 @@ def _plan_of(path: str, overrides: Overrides) -> tuple[Plan, Advice | None]:
     return plan_of(advice), advice
 
 
-def _prepare(plan: Plan, run_dir: str | None) -> Prepared:
+def _prepare(plan: Plan, run_dir: str | None, advice: Advice | None) -> Prepared:
     from advisor.cli.output import note
     from advisor.runs.places import runs_root
     from advisor.runs.prepare import prepare
 
     prepared = prepare(plan, Path(run_dir) if run_dir else runs_root())
+    if advice is not None and advice.hardware.is_simulated:
+        note("simulated hardware: the plan is made for it, and runs on this machine")
     for found in prepared.diagnostics:
         note(f"{found.severity}: {found.text}" + (f"\n  try: {found.hint}" if found.hint else ""))
     return prepared
 
 
-def _dry_run(plan: Plan, run_dir: str | None, as_json: bool) -> int:
+def _dry_run(plan: Plan, run_dir: str | None, advice: Advice | None, as_json: bool) -> int:
     from advisor.cli.output import write, write_json
     from advisor.report.document import to_text
     from advisor.report.plan import plan_blocks
 
-    prepared = _prepare(plan, run_dir)
+    prepared = _prepare(plan, run_dir, advice)
     if as_json:
         write_json(prepared.plan.model_dump(mode="json", by_alias=True))
     else:

@@ -13,6 +13,8 @@ from advisor.domain.words import ArtifactKind, Family
 Carrier = str
 """`lora`, `qlora`, `full-sft`: a technique id of its own."""
 
+METHODS = {"lora": "lora", "qlora": "qlora", "full-sft": "full"}
+"""What executors of training call a carrier."""
 _ALL_WEIGHTS = frozenset({"full-sft", "full-rlhf", "qat"})
 """Techniques that are about training every weight."""
 _ADAPTERS_ONLY = frozenset({"cross-lingual-peft"})

@@ -19,6 +19,7 @@ from advisor.domain.recommendation import Recommendation, StackEntry
 from advisor.domain.technique import DataUse, Phase, Technique
 from advisor.domain.words import ActsOn, ArtifactKind, DataKind, Family
 from advisor.engine import learned_data, lessons
+from advisor.engine.carriers import METHODS
 from advisor.engine.estimate.evaluation import evaluation_seconds
 from advisor.engine.estimate.workload import model_shape
 from advisor.engine.gates import gate
@@ -30,8 +31,6 @@ from advisor.engine.schedule import schedule
 from advisor.engine.wanted import TOLD_IN_PLANS
 
 _NOT_FOR_EXECUTORS = ("carrier", "sharding", "gpus", "offload")
-_METHODS = {"lora": "lora", "qlora": "qlora", "full-sft": "full"}
-"""What executors of training call a carrier."""
 
 
 def compile_plan(recommendation: Recommendation, knowledge: Knowledge, facts: Facts) -> Plan:
@@ -227,9 +226,9 @@ def _data_input(use: DataUse | None, chain: Chain) -> dict[str, str]:
 def _config(entry: StackEntry, technique: Technique, facts: Facts, chain: Chain) -> dict[str, Any]:
     own = {key: value for key, value in entry.config.items() if key not in _NOT_FOR_EXECUTORS}
     if "carrier" in entry.config and "method" not in technique.config:
-        own["method"] = _METHODS[entry.config["carrier"]]
+        own["method"] = METHODS[entry.config["carrier"]]
     if technique.data is not None and technique.data.use == "train":
-        own |= learned_data.accompanying(technique, facts)
+        own |= learned_data.accompanying(technique, facts, entry.config)
     config = {**technique.config, **own, **learned_data.told(technique, facts)}
     data = learned_data.data_of(facts, technique.data, chain.tells_dates)
     if technique.data is None or data is None or not _reads(technique.data, facts):

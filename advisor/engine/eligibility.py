@@ -13,7 +13,7 @@ from advisor.domain.facts import Facts
 from advisor.domain.recommendation import Rejection
 from advisor.domain.technique import Technique
 from advisor.domain.words import Family
-from advisor.engine import carriers, serving
+from advisor.engine import carriers, serving, sharing
 from advisor.engine.conditions import holds
 from advisor.engine.estimate.methods import by_block
 from advisor.engine.estimate.step import estimate_step
@@ -71,7 +71,7 @@ class Examiner:
         tight: Candidate | None = None
         for carrier in carriers.carriers(technique, facts):
             method = carriers.method_of(technique, carrier)
-            fit = self._ladder.fit(method, facts)
+            fit = self._ladder.fit(method, facts, sharing.is_shared({"carrier": carrier}, technique, facts))
             if not fit.fits:
                 nearest = fit if nearest is None or fit.peak_gib < nearest.peak_gib else nearest
                 continue
@@ -88,7 +88,11 @@ class Examiner:
         return Rejection(technique=technique.id, because=why)
 
     def _spread(self, found: Candidate, facts: Facts, method: str) -> Candidate:
-        """A training that takes longer than a night on one GPU is shared by all of them."""
+        """A training that takes longer than a night on one GPU is shared by all of them.
+
+        What can be executed on one GPU within the limit stays there unless sharing was asked for; it is told what
+        sharing would save.
+        """
         seconds = found.estimate.seconds
         if seconds is None or seconds.expected <= OVERNIGHT or facts.gpu_count < 2 or "gpus" in found.config:
             return found
@@ -97,6 +101,12 @@ class Examiner:
         if shared.estimate.seconds is None:
             return found
         saved = f"{span(seconds.expected)} -> {span(shared.estimate.seconds.expected)}"
+        is_run_alone = found.technique.is_executable and seconds.expected <= LONGEST_ON_GPU
+        if is_run_alone and sharing.why_not_run(shared.config, found.technique, facts):
+            measure = Measure(
+                "fsdp", f"{facts.gpu_count} GPUs could share the work ({saved}); unasked, it runs on one."
+            )
+            return replace(found, measures=(*found.measures, measure))
         measure = Measure("fsdp", f"{facts.gpu_count} GPUs share the work ({saved}).")
         return replace(shared, measures=(*found.measures, measure))
 

@@ -11,13 +11,12 @@ from advisor.domain.errors import AdvisorError, Severity
 from advisor.domain.facts import Facts
 from advisor.domain.recommendation import Reason, Recommendation, Rejection, StackEntry, StackWarning, Support
 from advisor.domain.rule import Rule
-from advisor.domain.words import ArtifactKind, Family, Verdict
-from advisor.engine import serving
+from advisor.domain.technique import Technique
+from advisor.domain.words import MEASURED, Family, Verdict
+from advisor.engine import serving, sharing
+from advisor.engine.compile import compile_plan
 from advisor.engine.conditions import holds
 from advisor.engine.estimate.chain import estimate_chain
-from advisor.engine.estimate.evaluation import evaluation_seconds
-from advisor.engine.estimate.workload import model_shape
-from advisor.engine.measured import evaluation_of
 from advisor.engine.order import explain, first_break
 from advisor.engine.parts import part_of
 from advisor.engine.placed import Placement, place
@@ -41,11 +40,12 @@ def judged(
     """The recommendation for these members in this order, without alternatives and flips."""
     order = [member.part for member in members]
     entries = tuple(entry_of(member, situation.facts) for member in members)
-    chain = estimate_chain([entry.estimate for entry in entries], *_measured(situation.facts, members, entries))
+    supports = _supports(situation, members, fired)
+    chain = estimate_chain([entry.estimate for entry in entries], *_measured(situation, entries, supports))
     return Recommendation.model_construct(
         feasible=bool(members),
         stack=entries,
-        supports=_supports(situation, members, fired),
+        supports=supports,
         warnings=(*shortages(chain, situation.facts), *warn(situation, order, fired, considered)),
         order=explain(order, situation.judge),
         facts=dumped(situation.facts),
@@ -56,17 +56,24 @@ def judged(
     )
 
 
-def _measured(facts: Facts, members: Sequence[Member], entries: Sequence[StackEntry]) -> tuple[int, float]:
-    """How often the model is measured when the stack is run here, and the seconds of one time."""
-    run = [member for member, entry in zip(members, entries, strict=True) if entry.executable]
-    shape = model_shape(facts)
-    if not run or shape is None:
+def _measured(
+    situation: Situation, entries: tuple[StackEntry, ...], supports: tuple[Support, ...]
+) -> tuple[int, float]:
+    """How often the plan of the stack measures the model, the baseline included, and the seconds of one time.
+
+    A model that nobody named yet is taken as named.
+    """
+    facts = situation.facts
+    named = facts if facts.model_path or facts.model_id else facts.model_copy(update={"model_id": "model"})
+    draft = Recommendation.model_construct(feasible=bool(entries), stack=entries, supports=supports)
+    try:
+        plan = compile_plan(draft, situation.knowledge, named)
+    except AdvisorError:
         return 0, 0.0
-    techniques = [member.candidate.technique for member in run]
-    left = {member.part.produces for member in run if member.part.produces is not None}
-    config = evaluation_of(facts, techniques, left, tells_dates=False).config
-    count = 1 + sum(member.part.produces is not ArtifactKind.DATASET for member in run)
-    return count, evaluation_seconds(shape, facts, config).expected
+    count = sum(step.produces in MEASURED for step in plan.steps)
+    if not count or plan.evaluation.seconds is None:
+        return 0, 0.0
+    return count + 1, plan.evaluation.seconds.expected
 
 
 def entry_of(member: Member, facts: Facts) -> StackEntry:
@@ -114,7 +121,7 @@ def _supports(situation: Situation, members: Sequence[Member], fired: Sequence[R
             found.setdefault(measure.technique, []).append(reason)
     for technique_id in situation.facts.use:
         technique = situation.knowledge.technique(technique_id)
-        if technique.role == "support" and not any(not holds(r.condition, situation.facts) for r in technique.requires):
+        if technique.role == "support" and _accompanies(technique, situation.facts, members):
             found.setdefault(technique_id, []).append(Reason(text="You asked for it.", source="answers use"))
     for rule in fired:
         if rule.effect == "support" and (not rule.beside or inside.intersection(rule.beside)):
@@ -125,6 +132,14 @@ def _supports(situation: Situation, members: Sequence[Member], fired: Sequence[R
         for t, reasons in found.items()
         if t not in inside
     )
+
+
+def _accompanies(technique: Technique, facts: Facts, members: Sequence[Member]) -> bool:
+    """Whether a support that was asked for is possible; sharing, whether there is a step to share."""
+    if any(not holds(requirement.condition, facts) for requirement in technique.requires):
+        return False
+    stack = [(member.candidate.config, member.candidate.technique) for member in members]
+    return technique.id != sharing.FSDP or not sharing.why_none(stack, facts)
 
 
 def evaluate_steps(situation: Situation, steps: Sequence[Placement]) -> Recommendation:

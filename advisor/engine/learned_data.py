@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from advisor.domain.facts import Facts
@@ -10,6 +11,7 @@ from advisor.domain.plan import DataSpec, Place, Recipe
 from advisor.domain.recommendation import Recommendation
 from advisor.domain.technique import DataUse, Technique
 from advisor.domain.words import DataKind
+from advisor.engine import sharing
 
 BUILTIN, REFERENCE = "builtin:stdlib", "builtin:reference"
 TEMPORAL = "temporal-tagging"
@@ -19,8 +21,6 @@ _THEN_KIND = DataKind.INSTRUCTIONS
 PREPARING = ("synthetic-data", "data-quality", "data-mixing", "instruction-format")
 """Techniques that make a data set, in the order they are run: written, cleaned, mixed, formatted."""
 MIXING = "data-mixing"
-TRAINERS = frozenset({"finetune"})
-"""Executors that know every setting below."""
 EFFICIENT_SETTINGS: dict[str, dict[str, Any]] = {
     "gradient-checkpointing": {"gradient_checkpointing": True},
     "mixed-precision": {"precision": "bf16"},
@@ -89,22 +89,24 @@ def told(technique: Technique, facts: Facts) -> dict[str, Any]:
     return {"system": f"{text}about it, and take dates given to you as they are."}
 
 
-def accompanying(technique: Technique, facts: Facts) -> dict[str, Any]:
-    """Settings of a training that a person asked for beside the technique: how it saves memory and time."""
+def accompanying(technique: Technique, facts: Facts, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a training that a person asked for beside the technique: how it saves memory and time.
+
+    `config`: its configuration. Where it cannot be sharded it is not; the advice says so.
+    """
     settings: dict[str, Any] = {}
-    if technique.executor not in TRAINERS:
+    if technique.executor not in sharing.TRAINERS:
         return settings
     if facts.train_optimizer is not None:
         settings["optimizer"] = facts.train_optimizer
     if (facts.train_processes or 1) > 1:
         settings["processes"] = facts.train_processes
-    if facts.train_sharding is not None:
+    if facts.train_sharding not in (None, sharing.FSDP):
         settings["sharding"] = facts.train_sharding
-    for support in EFFICIENT & set(facts.use):
-        if support != "fsdp" or facts.gpu_count > 1:
-            settings |= EFFICIENT_SETTINGS[support]
-    if settings.get("sharding") == "fsdp":
-        settings.setdefault("processes", max(2, facts.gpu_count))
+    for support in EFFICIENT & set(facts.use) - {sharing.FSDP}:
+        settings |= EFFICIENT_SETTINGS[support]
+    if sharing.is_shared(config, technique, facts):
+        settings |= {"sharding": sharing.FSDP, "processes": sharing.processes(config, technique, facts)}
     return settings
 
 

@@ -113,15 +113,18 @@ class Ladder:
         self._known: dict[tuple[Any, ...], tuple[Need, ModelShape | None, tuple[Correction, ...]]] = {}
         """By the identity of shape and corrections, which are kept beside the need so that it stays unique."""
 
-    def fit(self, method: str, facts: Facts) -> Fit:
-        """The configuration in which `method` trains on these facts. Memory that is not known does not limit."""
+    def fit(self, method: str, facts: Facts, is_shared: bool = False) -> Fit:
+        """The configuration in which `method` trains on these facts. Memory that is not known does not limit.
+
+        `is_shared`: several GPUs were asked for, which goes before a smaller optimizer on one.
+        """
         if facts.has_gpu:
-            return self._fit(method, facts, facts.gpu_gib or 0.0)
+            return self._fit(method, facts, facts.gpu_gib or 0.0, is_shared)
         return self._fit(method, facts, math.inf if facts.ram_gib is None else facts.ram_gib * RAM_SHARE)
 
-    def _fit(self, method: str, facts: Facts, free: float) -> Fit:
+    def _fit(self, method: str, facts: Facts, free: float, is_shared: bool = False) -> Fit:
         tried: list[Fit] = []
-        for rung in rungs(method, facts):
+        for rung in rungs(method, facts, is_shared):
             tried.append(self._try(method, facts, rung, free))
             if tried[-1].peak_gib <= ROOM * free:
                 break
@@ -219,7 +222,7 @@ def student_and_teacher(facts: Facts) -> tuple[ModelShape | None, ModelShape | N
     return shape_from_params((facts.model_params_b or 1.0) * STUDENT_SHARE), facts.model_shape
 
 
-def rungs(method: str, facts: Facts) -> Iterator[Rung]:
+def rungs(method: str, facts: Facts, is_shared: bool = False) -> Iterator[Rung]:
     """Configurations from the preferred one down: batch, recomputation, optimizer states, sharding, length."""
     seq_len = facts.data_seq_len or SHORTER
     if not facts.has_gpu:
@@ -232,6 +235,8 @@ def rungs(method: str, facts: Facts) -> Iterator[Rung]:
     yield from (Rung(batch, seq_len) for batch in batches)
     yield from (Rung(batch, seq_len, True) for batch in batches)
     smallest = batches[-1]
+    if is_shared and facts.gpu_count > 1:
+        yield from (rung for rung in _shared(method, facts, smallest, seq_len) if rung.optimizer == "adamw")
     yield Rung(smallest, seq_len, True, "adamw-8bit")
     if smallest > 1:
         yield Rung(1, seq_len, True, "adamw-8bit")

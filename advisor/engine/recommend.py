@@ -41,7 +41,7 @@ def recommend(knowledge: Knowledge, facts: Facts, profile: str = "default", with
     result = judged(situation, assembled.members, choice.fired, considered)
     return result.model_copy(
         update={
-            "warnings": (*missed(choice), *(told(knowledge, facts, assembled) if facts.use else ()), *result.warnings),
+            "warnings": (*missed(choice), *(told(knowledge, facts, assembled)), *result.warnings),
             "alternatives": alternatives(situation, choice, assembled),
             "rejected": assembled.rejected,
             "flips": found,

@@ -6,6 +6,7 @@ merge, a merge that has nothing to merge goes. Every repair strictly lowers the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -62,8 +63,10 @@ def _has_adapter(start: ModelState, parts: Sequence[Part]) -> bool:
 
 def difference(before: Sequence[str], now: Sequence[str]) -> str:
     """What became of a stack, in words: `adds adapter-merge`, `drops awq`, `moves gguf to step 3`."""
-    added = [f"{t} as step {now.index(t) + 1}" for t in now if t not in before]
-    dropped = [t for t in before if t not in now]
+    more, less = Counter(now) - Counter(before), Counter(before) - Counter(now)
+    # Of a technique that was there already, the last one is new.
+    places = {t: now.index(t) if t not in before else len(now) - 1 - now[::-1].index(t) for t in more}
+    added, dropped = [f"{t} as step {places[t] + 1}" for t in more], list(less.elements())
     words = [f"adds {', '.join(added)}"] if added else []
     words += [f"drops {', '.join(dropped)}"] if dropped else []
     if not words and tuple(before) != tuple(now):

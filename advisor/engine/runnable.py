@@ -7,7 +7,7 @@ from typing import Any
 
 from advisor.domain.facts import Facts
 from advisor.domain.technique import Technique
-from advisor.engine import learned_data, serving
+from advisor.engine import learned_data, serving, sharing
 
 
 def why_not(config: Mapping[str, Any], technique: Technique, facts: Facts) -> str:
@@ -18,12 +18,7 @@ def why_not(config: Mapping[str, Any], technique: Technique, facts: Facts) -> st
         if config.get("type", "Q8_0") not in serving.WRITTEN_HERE:
             return f"this version writes {', '.join(sorted(serving.WRITTEN_HERE))}, not {config['type']}."
         return f"this version writes it in 8, 4 or 3 bits, not in {config['bits']}."
-    if config.get("gpus", 1) > 1:
-        return (
-            "it needs its model sharded over several GPUs, which this version does not do; where the model fits each "
-            "of them, train.processes shares the work."
-        )
-    return why_no_data(technique, facts)
+    return sharing.why_not_run(config, technique, facts) or why_no_data(technique, facts)
 
 
 def why_no_data(technique: Technique, facts: Facts) -> str:

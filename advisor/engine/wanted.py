@@ -10,6 +10,7 @@ from advisor.domain.knowledge import Knowledge
 from advisor.domain.recommendation import StackWarning
 from advisor.domain.technique import Requirement, Technique
 from advisor.domain.words import ArtifactKind
+from advisor.engine import sharing
 from advisor.engine.conditions import holds
 from advisor.engine.stack import Assembled, Member
 
@@ -31,7 +32,12 @@ def told(knowledge: Knowledge, facts: Facts, assembled: Assembled) -> tuple[Stac
     wanted = [knowledge.technique(technique_id) for technique_id in facts.use]
     supports = [technique for technique in wanted if technique.role == "support"]
     steps = [technique for technique in wanted if technique.role == "step"]
-    return (*_supports(supports, facts), *_given_way(steps, assembled), *_adapters(assembled.members))
+    return (
+        *_supports(supports, facts),
+        *_unshared(facts, assembled.members),
+        *_given_way(steps, assembled),
+        *(_adapters(assembled.members) if facts.use else ()),
+    )
 
 
 def _supports(supports: Sequence[Technique], facts: Facts) -> Iterator[StackWarning]:
@@ -43,6 +49,19 @@ def _supports(supports: Sequence[Technique], facts: Facts) -> Iterator[StackWarn
         elif technique.id in SHARDED and technique.why_not:
             text = f"{technique.name} was asked for; the plan goes without it: {technique.why_not}"
             yield _warning("asked-for-not-run", text, "Launch the training yourself, or leave it out of use.", "")
+
+
+def _unshared(facts: Facts, members: Sequence[Member]) -> Iterator[StackWarning]:
+    """Sharding that was asked for where no step can be sharded, or `train.sharding` where there is one GPU."""
+    if facts.train_sharding == sharing.FSDP and facts.has_gpu and facts.gpu_count < 2:
+        why = "there is nothing to shard over with one GPU."
+    elif sharing.is_asked(facts):
+        why = sharing.why_none([(m.candidate.config, m.candidate.technique) for m in members], facts)
+    else:
+        return
+    if why:
+        fix = "Train with lora or full-sft on several GPUs, or leave it out of use and train.sharding."
+        yield _warning("asked-for-not-possible", f"FSDP was asked for and is left out: {why}", fix, "")
 
 
 def _given_way(steps: Sequence[Technique], assembled: Assembled) -> Iterator[StackWarning]:

@@ -1,20 +1,20 @@
 """What runs on this machine measured of pairs of families: the effect of the second step on what the first one left.
 
-Read from the reports of the newest runs. Neighbours only: what lies between two steps would be measured with them.
+Read from the reports of the newest runs. Neighbours only: what lies between two steps would be measured with them. A
+prompt or an index stands beside the model, and so does data: the step after it starts from the model before it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from advisor.domain.run_report import Comparison, RunReport
+from advisor.domain.run_report import Comparison, RunReport, StepReport
 from advisor.domain.technique import Technique
-from advisor.domain.words import Family
+from advisor.domain.words import BESIDE, MEASURED, Family
 from advisor.runs.report import JSON
 
 NEWEST = 40
@@ -44,7 +44,7 @@ def measured_pairs(techniques: Mapping[str, Technique], root: Path | None = None
     found: Pairs = {}
     for run in list_runs(root)[:NEWEST]:
         report = _read(Path(run.folder) / JSON)
-        for each in _pairs_of(report) if report is not None else ():
+        for each in _pairs_of(report, techniques) if report is not None else ():
             first, then = techniques.get(each.first), techniques.get(each.then)
             if first is not None and then is not None:
                 key = (first.family, then.family)
@@ -52,14 +52,26 @@ def measured_pairs(techniques: Mapping[str, Technique], root: Path | None = None
     return found
 
 
-def _pairs_of(report: RunReport) -> Iterator[PairMeasured]:
+def _pairs_of(report: RunReport, techniques: Mapping[str, Technique]) -> Iterator[PairMeasured]:
     """Each step that was measured, with the one before it that left what it started from."""
-    done = [step for step in report.steps if step.number > 0 and step.status == "done" and step.against_previous]
-    for before, step in pairwise(done):
+    before: StepReport | None = None
+    for step in report.steps:
+        if step.number == 0 or step.status != "done":
+            continue
         by_name = {each.metric: each for each in step.against_previous if each.difference is not None}
         effect = next((by_name[name] for name in METRICS if name in by_name), None)
-        if effect is not None:
+        if effect is not None and before is not None:
             yield PairMeasured(before.technique, step.technique, report.name, effect)
+        if _leaves_model(step, techniques):
+            # The effect of one that was not measured would be counted with the next.
+            before = step if step.against_previous else None
+
+
+def _leaves_model(step: StepReport, techniques: Mapping[str, Technique]) -> bool:
+    """Whether the steps after it start from what it left."""
+    technique = techniques.get(step.technique)
+    kind = step.artifacts[-1].kind if step.artifacts else technique.produces if technique is not None else None
+    return kind in MEASURED - BESIDE
 
 
 def _read(path: Path) -> RunReport | None:

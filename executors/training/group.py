@@ -69,15 +69,20 @@ def agreed(value: float) -> float:
 def share_batch(micro_batch: int, accumulation: int, processes: int) -> tuple[int, int]:
     """Micro-batch and accumulation of each process, so that all together take the same rows per step.
 
+    One of the two is divided where that is possible, else the rows are, into the largest micro-batches up to the given.
     Raises AdvisorError when the rows cannot be shared evenly.
     """
     if micro_batch % processes == 0:
         return micro_batch // processes, accumulation
     if accumulation % processes == 0:
         return micro_batch, accumulation // processes
+    rows, rest = divmod(micro_batch * accumulation, processes)
+    if rest == 0:
+        largest = next(size for size in range(min(micro_batch, rows), 0, -1) if rows % size == 0)
+        return largest, rows // largest
     raise AdvisorError(
         f"{processes} processes cannot share {micro_batch} x {accumulation} rows evenly",
-        hint="make micro_batch or accumulation a multiple of processes",
+        hint="make micro_batch x accumulation a multiple of processes",
     )
 
 

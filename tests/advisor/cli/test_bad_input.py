@@ -173,6 +173,18 @@ def test_a_home_that_keeps_no_files(tmp_path: Path) -> None:
     assert_refused(done, 6, "/proc: a run cannot be kept there", "--run-dir")
 
 
+def test_simulated_hardware_is_told(tmp_path: Path) -> None:
+    """`run` for hardware that this machine does not have says so beside the plan, and nothing without the option."""
+    model = "model: {id: 'builtin:smollm2-135m-instruct'}\n"
+    (tmp_path / "a.yaml").write_text(f"goal: change-behavior\nbehavior: quick\n{model}")
+    told, plain = (
+        advisor("run", "a.yaml", "--dry-run", *options, cwd=tmp_path, XDG_DATA_HOME=str(tmp_path))
+        for options in (["--ram", "24"], [])
+    )
+    assert (told.returncode, plain.returncode) == (0, 0)
+    assert "simulated hardware" in told.stderr and "simulated" not in told.stdout + plain.stderr
+
+
 def test_simulated_hardware_goes_with_answers(tmp_path: Path) -> None:
     """`run --gpu` of a plan is refused: a plan was made for its hardware."""
     (tmp_path / "p.yaml").write_text("steps: []\n")

@@ -69,12 +69,20 @@ def test_training_that_takes_weeks_on_a_cpu_is_refused(knowledge: Knowledge, fac
 
 
 def test_long_training_uses_every_gpu(knowledge: Knowledge, facts_of: Build) -> None:
-    """What would take longer than a night on one GPU is shared."""
+    """What would take longer than a night on one GPU is shared where that was asked for.
+
+    Unasked it stays on one, where it can be executed, and is told what sharing would save.
+    """
     hardware = {"gpus": [{"name": "H100", "memory_gib": 80, "count": 8}], "ram_gib": 1000}
     data = {"kind": "text", "tokens": 2_000_000_000}
     values = {"goal": "expand-knowledge", "model": {"params_b": 8}, "data": data, "hardware": hardware}
-    found = Examiner().examine(knowledge.technique("cpt"), facts_of(values))
-    assert isinstance(found, Candidate) and found.config["gpus"] == 8
+    alone = Examiner().examine(knowledge.technique("cpt"), facts_of(values))
+    assert isinstance(alone, Candidate) and "gpus" not in alone.config
+    assert "8 GPUs could share the work" in alone.measures[-1].text
+    shared = Examiner().examine(knowledge.technique("cpt"), facts_of({**values, "use": ["fsdp"]}))
+    assert isinstance(shared, Candidate) and shared.config["gpus"] == 8
+    assert alone.estimate.seconds and shared.estimate.seconds
+    assert shared.estimate.seconds.expected < alone.estimate.seconds.expected / 2
 
 
 def test_failed_requirement_says_why_and_what_to_do(knowledge: Knowledge, facts_of: Build) -> None:

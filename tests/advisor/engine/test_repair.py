@@ -82,6 +82,8 @@ def test_cost_falls_and_repairing_ends(situation: Situation, order: list[str], c
         (("a", "b"), ("b",), "drops a"),
         (("a", "b"), ("a", "c"), "adds c as step 2 and drops b"),
         (("a", "b"), ("b", "a"), "moves b to step 1"),
+        (("a", "m", "b", "m"), ("a", "m", "b"), "drops m"),
+        (("a", "m", "b"), ("a", "m", "b", "m"), "adds m as step 4"),
         (("a",), ("a",), ""),
     ],
 )

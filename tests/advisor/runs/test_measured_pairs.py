@@ -43,6 +43,16 @@ def test_neighbours_that_were_measured(tmp_path: Path) -> None:
     assert pair.effect.difference is not None and pair.effect.difference.expected == 0.01
 
 
+def test_the_first_step_left_what_the_second_started_from(tmp_path: Path) -> None:
+    """A prompt or an index is followed by no pair, the model before it is; an unmeasured model ends the row."""
+    a_run(tmp_path, "prompt", step(1, "system-prompt", 0.0), step(2, "lora", -0.4))
+    a_run(tmp_path, "index", step(1, "full-sft", -0.3), step(2, "basic-rag", 0.0), step(3, "gguf", 0.02))
+    a_run(tmp_path, "gap", step(1, "wanda", 0.2), step(2, "lora", None), step(3, "adapter-merge", -0.4))
+    found = measured_pairs(load_knowledge().by_id, tmp_path)
+    names = {(pair.first, pair.then) for pairs in found.values() for pair in pairs}
+    assert names == {("full-sft", "basic-rag"), ("full-sft", "gguf")}
+
+
 def test_what_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
     """Torn reports, foreign files and unknown techniques are no measurements and no faults."""
     a_run(tmp_path, "unknown", step(1, "no-such-technique", 0.1), step(2, "gguf", 0.1))

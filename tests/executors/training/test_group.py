@@ -19,9 +19,12 @@ __all__ = ["config", "inputs", "tiny_data"]
 
 
 def test_rows_are_shared_evenly() -> None:
-    """The rows of a step stay the same, whether the micro-batch or the accumulation is divided."""
+    """The rows of a step stay the same, whether the micro-batch, the accumulation or their product is divided."""
     assert share_batch(8, 2, 4) == (2, 2)
     assert share_batch(1, 8, 4) == (1, 2)
+    assert share_batch(4, 2, 8) == (1, 1)
+    assert share_batch(6, 2, 4) == (3, 1)
+    assert share_batch(4, 9, 6) == (3, 2)
     with pytest.raises(AdvisorError, match="cannot share"):
         share_batch(3, 3, 2)
 

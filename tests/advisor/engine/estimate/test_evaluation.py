@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from advisor.domain.answers import Answers
 from advisor.domain.estimate import Range, StepEstimate
 from advisor.domain.facts import Facts
 from advisor.engine.estimate import constants as c
@@ -66,3 +69,23 @@ def test_baseline_and_each_executed_step() -> None:
 def test_nothing_executed_is_not_measured() -> None:
     """Advice without a step that runs here has no evaluations."""
     assert estimate_chain([StepEstimate()]).evaluations == 0
+
+
+def counted(answers: dict[str, Any]) -> int:
+    """The evaluations that the advice on a CPU tells of."""
+    return advise(Answers.model_validate(answers), Overrides(no_gpu=True, ram_gib=16)).recommendation.chain.evaluations
+
+
+def test_as_many_are_told_as_the_plan_makes() -> None:
+    """None where a provider trains or the only step does not run yet, four where a technique trains in two phases."""
+    behavior = {"goal": "change-behavior", "behavior": "task"}
+    rows = {"path": "builtin:stdlib", "kind": "instructions", "examples": 500}
+    provider = {**behavior, "compute": "api", "model": {"id": "gpt-4o-mini"}, "use": ["openai-finetune"], "data": rows}
+    assert counted(provider) == 0
+    model = {"id": "builtin:smollm2-135m-instruct"}
+    assert counted({**behavior, "model": model, "use": ["lora"], "data": {"kind": "instructions"}}) == 0
+    assert counted({**behavior, "model": model, "use": ["lora"], "data": rows}) == 2
+    text = {"path": "builtin:stdlib", "kind": "text", "tokens": 240_000}
+    phases = {"goal": "expand-knowledge", "expansion": "new-domain", "model": {**model, "kind": "base"}, "data": text}
+    asked = {**phases, "use": ["cpt-then-instruct", "gguf"], "serve": {"target": "cpu", "bits": 8}}
+    assert counted(asked) == 4

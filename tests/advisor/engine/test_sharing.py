@@ -1,0 +1,127 @@
+"""Training that several GPUs share: what runs, what is told, and over how many processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from advisor.domain.facts import Facts
+from advisor.domain.knowledge import Knowledge
+from advisor.domain.plan import Plan
+from advisor.domain.recommendation import Recommendation
+from advisor.engine.compile import compile_plan
+from executors.training.group import share_batch
+
+Build = Callable[[Mapping[str, Any]], Facts]
+Advise = Callable[..., Recommendation]
+Planned = Callable[..., Plan]
+LOST = "asked-for-not-possible"
+
+
+def answers(params_b: float, gpus: int, gib: int, *use: str, **changes: Any) -> dict[str, Any]:
+    """A model of this size to be trained on built-in examples with these GPUs."""
+    hardware = {"gpus": [{"name": "A100", "memory_gib": gib, "count": gpus}], "ram_gib": 512, "disk_gib": 4000}
+    data = {"path": "builtin:stdlib", "kind": "qa-pairs", "seq_len": 256, "examples": 2000}
+    model = {"id": "acme/model", "params_b": params_b, "kind": "instruct"}
+    known = {"goal": "change-behavior", "behavior": "task", "model": model, "data": data, "hardware": hardware}
+    return {**known, "use": use, **changes}
+
+
+@pytest.fixture
+def planned(knowledge: Knowledge, facts_of: Build, advise: Advise) -> Planned:
+    """The plan of answers."""
+    return lambda values: compile_plan(advise(values), knowledge, facts_of(values))
+
+
+def warned(found: Recommendation) -> list[str]:
+    return [warning.text for warning in found.warnings if warning.code == LOST]
+
+
+def supports(found: Recommendation) -> set[str]:
+    return {support.technique for support in found.supports}
+
+
+def test_a_model_larger_than_a_gpu_runs_where_sharing_was_asked_for(advise: Advise, planned: Planned) -> None:
+    """All weights of 30B on four GPUs: planned in four processes by `use` or `train.sharding`; unasked it says how."""
+    by_name, by_setting = answers(30, 4, 80, "full-sft", "fsdp"), answers(30, 4, 80, "full-sft")
+    (unasked,) = advise(by_setting).stack
+    assert unasked.not_yet.endswith(
+        "this is done for lora and full-sft with adamw or sgd where asked for: use: [fsdp]."
+    )
+    for asked in (by_name, {**by_setting, "train": {"sharding": "fsdp"}}):
+        (entry,) = advise(asked).stack
+        assert (entry.not_yet, entry.config["gpus"]) == ("", 4)
+        (step,) = planned(asked).steps
+        assert (step.config["sharding"], step.config["processes"]) == ("fsdp", 4)
+
+
+@pytest.mark.parametrize("train", [{"optimizer": "adafactor"}, {"processes": 2}])
+def test_what_sharing_cannot_do_is_not_run(train: dict[str, Any], advise: Advise) -> None:
+    """Another optimizer, or fewer processes than the GPUs that the model needs, keep such a model from running."""
+    (entry,) = advise(answers(30, 4, 80, "full-sft", "fsdp", train=train)).stack
+    assert entry.not_yet
+
+
+@pytest.mark.parametrize(("gpus", "processes"), [(8, 8), (6, 4), (5, 4), (3, 2)])
+def test_processes_share_the_rows_evenly(gpus: int, processes: int, planned: Planned) -> None:
+    """As many processes as there are GPUs where the eight rows of a step can be shared so, else the most that can."""
+    (step,) = planned(answers(1, gpus, 24, "lora", "fsdp")).steps
+    assert step.config["processes"] == processes
+    batch, accumulation = share_batch(step.config["micro_batch"], step.config["accumulation"], processes)
+    assert batch * accumulation * processes == 8
+
+
+def test_rows_that_processes_cannot_share_do_not_run(advise: Advise) -> None:
+    """Processes that a person named and that do not divide the rows are told before the plan is run."""
+    (entry,) = advise(answers(1, 4, 24, "lora", train={"processes": 3})).stack
+    assert "3 processes cannot share the 8 rows of a step evenly" in entry.not_yet
+    assert "cannot be shared evenly" in warned(advise(answers(1, 4, 24, "lora", "fsdp", train={"micro_batch": 5})))[0]
+
+
+@pytest.mark.parametrize(
+    ("use", "train"), [(("qlora", "fsdp"), {}), (("qlora",), {"sharding": "fsdp"}), (("dora", "fsdp"), {})]
+)
+def test_other_methods_are_not_sharded(
+    use: tuple[str, ...], train: dict[str, Any], advise: Advise, planned: Planned
+) -> None:
+    """Without sharding they run; advice and plan say that sharding is left out, and it stands beside nothing."""
+    values = answers(8, 2, 80, *use, train=train)
+    found = advise(values)
+    assert "FSDP was asked for and is left out" in warned(found)[0] and "fsdp" not in supports(found)
+    plan = planned(values)
+    assert "sharding" not in plan.steps[0].config and "processes" not in plan.steps[0].config
+    assert set(warned(found)) <= set(plan.notes)
+
+
+def test_nothing_trained_is_not_shared(advise: Advise) -> None:
+    """Retrieval alone has no support that shards a training."""
+    found = advise(answers(1, 2, 24, "fsdp", "basic-rag", goal="ground-knowledge"))
+    assert "no step of the stack is a training" in warned(found)[0] and "fsdp" not in supports(found)
+    assert "fsdp" in supports(advise(answers(1, 2, 24, "fsdp", "lora")))
+
+
+def test_one_gpu_shares_nothing(advise: Advise, planned: Planned) -> None:
+    """`train.sharding` with one GPU is left out and told; on two it is a setting of the training."""
+    alone = answers(1, 1, 24, "lora", train={"sharding": "fsdp"})
+    assert "nothing to shard over with one GPU" in warned(advise(alone))[0]
+    assert "sharding" not in planned(alone).steps[0].config and "processes" not in planned(alone).steps[0].config
+    two = answers(1, 2, 24, "lora", train={"sharding": "fsdp"})
+    assert not warned(advise(two)) and planned(two).steps[0].config["processes"] == 2
+
+
+def test_a_long_training_still_runs_on_one_gpu(advise: Advise, planned: Planned) -> None:
+    """What fits one GPU and takes longer than a night is planned on it; with sharing asked for on all of them."""
+    text = {"path": "builtin:stdlib", "kind": "text", "tokens": 20_000_000_000}
+    changes = {"goal": "expand-knowledge", "data": text}
+    unasked, asked = (answers(1, 8, 80, *use, **changes) for use in (("cpt",), ("cpt", "fsdp")))
+    assert not advise(unasked).stack[0].not_yet and "processes" not in planned(unasked).steps[0].config
+    assert not advise(asked).stack[0].not_yet and planned(asked).steps[0].config["processes"] == 8
+
+
+def test_sharing_goes_before_a_smaller_optimizer(advise: Advise) -> None:
+    """All weights that fit one GPU only with an 8-bit optimizer keep AdamW where sharing was asked for."""
+    alone, shared = (advise(answers(10, 2, 80, *use)).stack[0] for use in (("full-sft",), ("full-sft", "fsdp")))
+    assert alone.config.get("optimizer") == "adamw-8bit" and alone.config.get("gpus", 1) == 1
+    assert "optimizer" not in shared.config and shared.config["gpus"] == 2
