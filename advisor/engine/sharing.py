@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from advisor.domain.facts import Facts
@@ -76,7 +76,7 @@ def why_not_run(config: Mapping[str, Any], technique: Technique, facts: Facts) -
     return ""
 
 
-def why_none(steps: list[tuple[Mapping[str, Any], Technique]], facts: Facts) -> str:
+def why_none(steps: Sequence[tuple[Mapping[str, Any], Technique]], facts: Facts) -> str:
     """Why no step of a stack, each with its configuration, is shared; empty when one is."""
     found = [why_impossible(config, technique, facts) for config, technique in steps]
     if "" in found:
