@@ -117,7 +117,7 @@ def train_sequences(
 def _make_whole(trainer: Any, config: TrainingConfig, inputs: Inputs) -> None:
     """Gather what was trained in shards; the first process holds it in a model of its own afterwards."""
     if config.method == "full":
-        tensors = {name: sharding.whole(p.detach()) for name, p in trainer.model.named_parameters()}
+        tensors = {name: sharding.gathered(p.detach()) for name, p in trainer.model.named_parameters()}
     else:
         tensors = whole_weights(trainer)
     if group.rank() == 0:

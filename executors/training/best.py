@@ -11,7 +11,7 @@ from typing import Any
 
 from executors.artifact import Manifest, publish, temporary, verify, write_manifest
 from executors.training.group import rank
-from executors.training.sharding import ShardedModel, like, wait, whole
+from executors.training.sharding import ShardedModel, gathered, like, wait
 
 NAME = "best"
 WEIGHTS = "weights.safetensors"
@@ -57,8 +57,11 @@ def restore_best(root: Path, step: int, trainer: Any) -> str:
 
 
 def whole_weights(trainer: Any) -> dict[str, Any]:
-    """Every trained tensor by its name, whole, in the precision the optimizer steps in."""
-    return {name: whole(tensor.detach()).contiguous() for name, tensor in _weights(trainer).items()}
+    """Every trained tensor by its name, whole, in the precision the optimizer steps in.
+
+    What is sharded is whole in the first process only, and every process must ask.
+    """
+    return {name: gathered(tensor.detach()).contiguous() for name, tensor in _weights(trainer).items()}
 
 
 def _weights(trainer: Any) -> dict[str, Any]:

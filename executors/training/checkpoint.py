@@ -15,7 +15,7 @@ from typing import Any
 
 from executors.artifact import Manifest, publish, temporary, verify, write_manifest
 from executors.training.group import rank
-from executors.training.sharding import like, whole
+from executors.training.sharding import gathered, like
 
 WEIGHTS, OPTIMIZER, RANDOMNESS, STATE = (
     "weights.safetensors",
@@ -152,7 +152,7 @@ def _bare(optimizer: Any) -> Any:
 
 
 def _trainable(model: Any) -> dict[str, Any]:
-    return {name: whole(p.detach()).contiguous() for name, p in model.named_parameters() if p.requires_grad}
+    return {name: gathered(p.detach()).contiguous() for name, p in model.named_parameters() if p.requires_grad}
 
 
 def _optimizer_state(optimizer: Any) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, Any]]:
@@ -165,11 +165,11 @@ def _optimizer_state(optimizer: Any) -> tuple[dict[str, Any], list[dict[str, Any
     shared = {id(parameter) for parameter, master in getattr(optimizer, "pairs", ()) if parameter is master}
     for number, parameter in enumerate(parameters):
         if hasattr(optimizer, "pairs") and id(parameter) not in shared:
-            tensors[f"{number}.master"] = whole(parameter.detach()).contiguous()
+            tensors[f"{number}.master"] = gathered(parameter.detach()).contiguous()
         for name, value in optimizer.state[parameter].items():
             if torch.is_tensor(value):
                 # The tables of 8-bit optimizers are shared between parameters, and a file cannot share memory.
-                own = value.detach().clone() if name.startswith("qmap") else whole(value.detach())
+                own = value.detach().clone() if name.startswith("qmap") else gathered(value.detach())
                 tensors[f"{number}.{name}"] = own.contiguous()
             else:
                 numbers[f"{number}.{name}"] = value

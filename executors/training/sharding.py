@@ -2,7 +2,8 @@
 
 Each block is gathered when it computes and given back afterwards (Zhao et al. 2023, PyTorch FSDP, section 3.2). The
 Trainer on a CPU would make copies of the model instead, without a word, so the model is sharded before the Trainer sees
-it, and the Trainer is kept from wrapping it again. What is written is whole: every process gathers, the first writes.
+it, and the Trainer is kept from wrapping it again. What is written is whole: every process gathers, the first keeps it
+and writes.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from advisor.domain.errors import AdvisorError
+from executors.training.group import rank
 
 METHODS = ("lora", "full")
 """What can be sharded: all tensors of a block in one number format, and none of them packed."""
@@ -55,8 +57,23 @@ def is_sharded(tensor: Any) -> bool:
 
 
 def whole(tensor: Any) -> Any:
-    """The whole tensor; of a sharded one gathered, which every process must ask for at the same time."""
+    """The whole tensor; of a sharded one gathered, which every process must ask for at the same time.
+
+    On every device, so for small tensors only; `gathered` is for what is written.
+    """
     return tensor.full_tensor() if is_sharded(tensor) else tensor
+
+
+def gathered(tensor: Any) -> Any:
+    """The whole tensor; of a sharded one in the first process's host memory, an empty one in the others.
+
+    Every process must ask at the same time. Devices hold one whole tensor at a time, never all that is sharded since it
+    did not fit.
+    """
+    if not is_sharded(tensor):
+        return tensor
+    full = tensor.full_tensor()
+    return full.new_empty(0, device="cpu") if rank() else full.cpu()
 
 
 def like(value: Any, tensor: Any) -> Any:
