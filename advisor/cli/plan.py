@@ -22,11 +22,15 @@ def run(args: argparse.Namespace) -> int:
     from advisor.cli.gates import with_gates
     from advisor.cli.output import note, write
     from advisor.cli.top import nothing_feasible, overrides_of
+    from advisor.domain.errors import AdvisorError
     from advisor.files import dump_yaml
     from advisor.files.mergekit import is_mergekit, read_mergekit
     from advisor.runs.advise import advise_file, plan_of
 
     if args.answers != "-" and is_mergekit(args.answers):
+        if overrides_of(args).is_any or args.profile != "default":
+            why = "a mergekit file says itself what is merged"
+            raise AdvisorError("--gpu, --no-gpu, --ram and --profile go with an answers file", why=why)
         plan = read_mergekit(args.answers)
     else:
         advice = advise_file(args.answers, overrides_of(args), args.profile)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -39,6 +39,9 @@ _MEASURED = {"max_examples": 64, "seq_len": 512, "multiple_choice": 50, "generat
 _NO_EFFECT = "int8_mask saves memory in mergekit and changes nothing in the result; here nothing of it is needed"
 
 
+Dtype = Literal["float32", "float16", "bfloat16"]
+
+
 class _Input(Frozen):
     model: str
     parameters: dict[str, Any] = Field(default_factory=dict)
@@ -56,8 +59,8 @@ class _File(Frozen):
     slices: tuple[_Slice, ...] = ()
     base_model: str | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
-    dtype: str | None = None
-    out_dtype: str | None = None
+    dtype: Dtype | None = None
+    out_dtype: Dtype | None = None
     tokenizer_source: str | None = None
 
 
@@ -187,10 +190,31 @@ def _check_values(located: Located, asked: _File) -> None:
         places += [(("slices", at, "sources", n), source.parameters) for n, source in enumerate(slice_.sources)]
     for path, parameters in places:
         for key, value in parameters.items():
-            is_right, wanted = (isinstance(value, bool), "true or false") if key in _SWITCHES else _is_setting(value)
+            is_right, wanted = _is_right(key, value)
+            if is_right and path and key in _FOR_ALL:
+                is_right, wanted = False, "said once, among the parameters of the file"
             if not is_right:
                 place = located.place((*path, "parameters", key))
                 raise AdvisorError(f"{place}: {key}: it must be {wanted}, got {str(value)[:60]!r}")
+
+
+def _is_right(key: str, value: Any) -> tuple[bool, str]:
+    """Whether a parameter may be so, and what it must be."""
+    if key in _SWITCHES:
+        return isinstance(value, bool), "true or false"
+    if key == "lambda":
+        return _is_number(value), "a number"
+    is_right, wanted = _is_setting(value)
+    if key == "density" and is_right:
+        return all(0 < number <= 1 for number in _numbers(value)), "above 0 and at most 1"
+    return is_right, wanted
+
+
+def _numbers(value: Any) -> list[float]:
+    """Every number of a setting."""
+    if isinstance(value, dict):
+        return _numbers(value["value"])
+    return [number for each in value for number in _numbers(each)] if isinstance(value, list) else [value]
 
 
 def _is_setting(value: Any) -> tuple[bool, str]:
@@ -199,15 +223,21 @@ def _is_setting(value: Any) -> tuple[bool, str]:
     if not isinstance(value, list):
         return _is_number(value), wanted
     by_name = all(isinstance(entry, dict) and set(entry) <= {"filter", "value"} for entry in value)
+    by_name = by_name and all(isinstance(entry.get("filter"), str | None) for entry in value)
     values = [entry.get("value") for entry in value] if by_name else value
     curves = [each if by_name and isinstance(each, list) else [each] for each in values]
     return bool(value) and all(curve and all(map(_is_number, curve)) for curve in curves), wanted
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False
 
 
+_FOR_ALL = ("normalize", "rescale", "lambda")
+"""Parameters that hold for the whole merge."""
 _SWITCHES = ("normalize", "rescale", "int8_mask")
 _SHARED = {"normalize": "normalize", "lambda": "scale"}
 

@@ -5,51 +5,49 @@ from __future__ import annotations
 from pathlib import Path
 
 from advisor.domain.errors import AdvisorError
-from advisor.runs.places import PLAN, runs_root
+from advisor.runs.catalogue import RunSummary, list_runs
+from advisor.runs.places import PLAN
 
 LAST = "last"
 _HINT = "advisor runs lists the runs; give the folder, its name, the beginning of it, or 'last'"
 
 
 def require_run(named: Path) -> Path:
-    """The absolute folder of the run. A folder wins over a name.
+    """The absolute folder of the run. A folder wins over a name; a whole name over the beginning of another.
 
     Raises AdvisorError (2) when there is no such folder or name, when it holds no run, or when several names begin so.
     """
-    folder = named if named.is_dir() else _by_name(named)
+    folder = named if _is_folder(named) else _by_name(named)
     if not (folder / PLAN).is_file():
         raise AdvisorError(f"{named}: not a run folder", why=f"it has no {PLAN}", hint=_HINT)
     return folder.resolve()
 
 
+def _is_folder(named: Path) -> bool:
+    try:
+        return named.is_dir()
+    except OSError:  # longer than a name can be
+        return False
+
+
 def _by_name(named: Path) -> Path:
     name = str(named)
-    known = _listed() if named.name == name else {}
+    known = _listed() if named.name == name else []
     if name == LAST and known:
-        return max(known.values(), key=_started)
-    if name in known:
-        return known[name]
-    found = {folder.resolve() for entry, folder in known.items() if name and entry.startswith(name)}
-    # A run elsewhere is listed by a link of another name; people know it by its own.
-    found |= {folder.resolve() for folder in known.values() if folder.resolve().name == name}
+        return Path(known[0].folder)
+    names = [(Path(run.folder), {Path(run.folder).name, run.name}) for run in known]
+    found = [folder for folder, called in names if name in called]
+    found = found or [folder for folder, called in names if any(each.startswith(name) for each in called)]
     if len(found) > 1:
-        names = ", ".join(sorted(folder.name for folder in found)[:5])
-        raise AdvisorError(f"{name}: {len(found)} runs are named so", why=names, hint="give more of the name")
+        folders = ", ".join(folder.name for folder in found[:5])
+        raise AdvisorError(f"{name}: {len(found)} runs are named so", why=folders, hint="give the name of a folder")
     if not found:
-        raise AdvisorError(f"{name}: no such folder, and no run of that name", hint=_HINT)
-    return found.pop()
+        raise AdvisorError(f"{name[:100]}: no such folder, and no run of that name", hint=_HINT)
+    return found[0]
 
 
-def _listed() -> dict[str, Path]:
+def _listed() -> list[RunSummary]:
     try:
-        return {entry.name: entry for entry in runs_root().iterdir() if (entry / PLAN).is_file()}
-    except (OSError, AdvisorError):
-        return {}
-
-
-def _started(folder: Path) -> float:
-    """When its plan was put there, seconds since the epoch; what it writes later does not count."""
-    try:
-        return (folder / PLAN).stat().st_mtime
-    except OSError:
-        return 0.0
+        return list_runs()
+    except AdvisorError:  # no home folder
+        return []

@@ -176,6 +176,7 @@ def _check_place(place: Path) -> None:
     is_kept = shutil.disk_usage(there).total > 0  # /proc and its like keep no files
     if not (is_kept and os.access(there, os.W_OK | os.X_OK)):
         why = "this user may not write there" if is_kept else "it keeps no files"
+        why = why if there.is_dir() else "it is a file"
         hint = "choose another --run-dir, or set XDG_DATA_HOME"
         raise AdvisorError(f"{there}: a run cannot be kept there", why=why, hint=hint, code=ExitCode.DISK)
 

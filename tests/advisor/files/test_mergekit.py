@@ -135,6 +135,12 @@ def test_the_plan_command_takes_it(place: Path, capsys: pytest.CaptureFixture[st
     assert "executor: merge" in capsys.readouterr().out
 
 
+def test_options_of_answers_are_refused_to_it(place: Path) -> None:
+    """Hardware and profile choose techniques; a mergekit file has chosen already, so nothing would read them."""
+    with pytest.raises(AdvisorError, match="go with an answers file"):
+        run_command(["plan", file_of(place, LINEAR), "--gpu", "H100:80"])
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -143,6 +149,12 @@ def test_the_plan_command_takes_it(place: Path, capsys: pytest.CaptureFixture[st
         (LINEAR.replace("weight: 1}", "weight: [1, x]}"), "weight: it must be a number"),
         (TIES.replace("normalize: false", "normalize: 3"), "normalize: it must be true or false"),
         (SLERP.replace("{value: 0.5}", "{value: half}"), "t: it must be a number"),
+        (SLERP.replace("filter: self_attn", "filter: 3"), "t: it must be a number"),
+        (LINEAR.replace("weight: 1}", f"weight: 1{'0' * 400}}}"), "weight: it must be a number"),
+        (TIES.replace("lambda: 0.9", "lambda: [0.1, 0.9]"), "lambda: it must be a number"),
+        (TIES.replace("density: 0.7", "density: 1.7"), "density: it must be above 0 and at most 1"),
+        (TIES.replace("{density: 0.4,", "{normalize: true,"), "normalize: it must be said once"),
+        (TIES.replace("dtype: bfloat16", "dtype: bogus"), "dtype"),
     ],
 )
 def test_values_of_another_kind(place: Path, text: str, told: str) -> None:

@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 
 from advisor.domain.errors import AdvisorError
+from advisor.domain.event import RunStarted
 from advisor.runs.find import require_run
-from advisor.runs.places import PLAN, remember
+from advisor.runs.places import EVENTS, PLAN, remember
 
 
-def run_in(folder: Path, at: float = 0.0) -> Path:
+def run_in(folder: Path, at: float = 0.0, name: str = "lora-run") -> Path:
     folder.mkdir(parents=True)
     (folder / PLAN).write_text("schema: 1\n")
-    os.utime(folder / PLAN, (at, at))
+    started = RunStarted(time=at, plan=name, steps=("baseline", "lora"))
+    (folder / EVENTS).write_text(started.model_dump_json(by_alias=True) + "\n")
     return folder
 
 
@@ -26,7 +28,7 @@ def listed(private_home: Path, tmp_path: Path) -> dict[str, Path]:
     found = {
         "old": run_in(root / "20260101-100000-lora", 100),
         "new": run_in(root / "20260102-100000-lora", 300),
-        "elsewhere": run_in(tmp_path / "work" / "mine", 200),
+        "elsewhere": run_in(tmp_path / "work" / "mine", 200, "second"),
     }
     remember(found["elsewhere"])
     return found
@@ -38,11 +40,14 @@ def listed(private_home: Path, tmp_path: Path) -> dict[str, Path]:
         ("20260101-100000-lora", "old"),
         ("20260102", "new"),
         ("mine", "elsewhere"),
+        ("second", "elsewhere"),
+        ("sec", "elsewhere"),
         ("last", "new"),
     ],
 )
 def test_names_find_the_run(listed: dict[str, Path], typed: str, which: str) -> None:
-    """A whole name, the beginning of one, the own name of a run elsewhere, and `last` each mean one run."""
+    """A folder's name, a plan's, the beginning of either, and `last` each mean one run of the list."""
+    os.utime(listed["old"] / PLAN)  # a plan that was edited later does not make its run the last
     assert require_run(Path(typed)) == listed[which]
 
 
@@ -57,6 +62,8 @@ def test_a_folder_wins_over_a_name(listed: dict[str, Path], tmp_path: Path, monk
     ("typed", "words"),
     [
         ("202601", "2 runs are named so"),
+        ("lora-run", "2 runs are named so"),
+        ("x" * 300, "no such folder, and no run of that name"),
         ("nothing-like-it", "no such folder, and no run of that name"),
         ("gone/20260101-100000-lora", "no such folder"),
         ("", "not a run folder"),
