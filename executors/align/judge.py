@@ -17,6 +17,7 @@ from advisor.domain.errors import AdvisorError, ExitCode
 from executors.datasets.render import encode, render_prompt
 from executors.datasets.rows import Conversation, Message
 from executors.models.load import Loaded
+from executors.models.web import opener
 
 URL, MODEL, KEY = "ADVISOR_JUDGE_URL", "ADVISOR_JUDGE_MODEL", "ADVISOR_JUDGE_KEY"
 TIMEOUT_SECONDS = 120
@@ -115,7 +116,7 @@ class EndpointJudge:
             headers["Authorization"] = f"Bearer {self._key}"
         request = urllib.request.Request(self._url, json.dumps(body).encode(), headers)
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
+            with opener(self._url).open(request, timeout=TIMEOUT_SECONDS) as answer:
                 found = json.loads(answer.read(LARGEST_ANSWER))
             return str(found["choices"][0]["message"]["content"])
         except (OSError, ValueError, KeyError, IndexError, TypeError) as error:

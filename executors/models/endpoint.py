@@ -13,6 +13,7 @@ import urllib.request
 from dataclasses import dataclass, field
 
 from advisor.domain.errors import AdvisorError, ExitCode
+from executors.models.web import opener
 
 URL, MODEL, KEY = "ADVISOR_TEACHER_URL", "ADVISOR_TEACHER_MODEL", "ADVISOR_TEACHER_KEY"
 TIMEOUT_SECONDS = 120
@@ -40,7 +41,7 @@ class Endpoint:
         address = f"{self.url.rstrip('/')}/chat/completions"
         request = urllib.request.Request(address, json.dumps(body).encode(), headers)
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
+            with opener(self.url).open(request, timeout=TIMEOUT_SECONDS) as answer:
                 said = json.loads(answer.read(LARGEST_ANSWER))
             text = said["choices"][0]["message"]["content"]
         except (OSError, urllib.error.URLError, ValueError, LookupError, TypeError) as error:

@@ -8,19 +8,18 @@ of its passage: answers of a collection that was filled with something else are 
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import json
 import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
 from advisor.domain.base import Frozen
 from advisor.domain.errors import AdvisorError, ExitCode
+from executors.models.web import is_private, opener
 
 KEY = "QDRANT_API_KEY"
 SECONDS = 30
@@ -49,10 +48,8 @@ class Collection:
     def __init__(self, server: Server) -> None:
         self.server = server
         self._key = os.environ.get(KEY, "")
-        # A proxy that the environment names would read what is meant for this machine.
-        direct = [urllib.request.ProxyHandler({})] if _is_here(server.url) else []
-        self._opener = urllib.request.build_opener(_NoRedirect, *direct)
-        if self._key and not _is_private(server.url):
+        self._opener = opener(server.url)
+        if self._key and not is_private(server.url):
             raise AdvisorError(
                 f"{server.url} would get {KEY} in clear", why="the address is http", hint="use https, or unset the key"
             )
@@ -158,24 +155,3 @@ class Collection:
         return AdvisorError(
             f"{self.server.url} refused", why=f"status {code}: {said}".replace(self._key or "\0", "***")
         )
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Another address than the one named gets neither vectors nor key."""
-
-    def redirect_request(self, *told: Any) -> None:
-        return None
-
-
-def _is_private(url: str) -> bool:
-    """Whether what is sent there can be read on the way by nobody."""
-    return url.startswith("https://") or _is_here(url)
-
-
-def _is_here(url: str) -> bool:
-    """Whether the address is one of this machine's own."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
