@@ -48,6 +48,17 @@ def load_base(config: TrainingConfig, inputs: Inputs) -> Loaded:
     return load_model(kind, inputs.path("model"), config.precision, quantization=quantization, device=device)
 
 
+def keep_gradients(model: Any) -> None:
+    """Keep 4-bit layers in the layout that gradients pass through.
+
+    On CPUs with AVX512-BF16 bitsandbytes packs a layer anew when it is asked outside training, as measuring between
+    steps does; the packed product has no gradient, so that whatever lies below it would learn nothing from then on.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+
+
 def load_trainable(
     config: TrainingConfig, inputs: Inputs, lengths: Sequence[int], text: str = "", *, has_masks: bool = True
 ) -> Loaded:
@@ -67,6 +78,7 @@ def load_trainable(
 
     set_seed(inputs.seed)
     loaded = load_base(config, inputs)
+    keep_gradients(loaded.model)
     choose_attention(loaded.model, lengths, config.attention, has_masks=has_masks)
     model = loaded.model
     if config.method != "full":

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 import torch
 
+from executors.finetune.config import Config
 from executors.models.attention import NAME
 from executors.models.load import load_model
-from executors.training.setup import choose_attention
+from executors.protocol import Input, Inputs
+from executors.training.setup import choose_attention, load_trainable
 
 
 def test_plain_models_get_whole_causal_attention(tiny_model: Path) -> None:
@@ -37,3 +39,25 @@ def test_capped_scores_stay_with_plain_attention(length: int) -> None:
     loss = model(ids, labels=ids, use_cache=False).loss
     loss.backward()
     assert bool(torch.isfinite(loss))
+
+
+def test_measuring_between_steps_leaves_the_gradients_of_4_bit_layers(tiny_model: Path) -> None:
+    """QLoRA's gradients are the same, in every layer, before and after the model was asked outside training."""
+    config = Config.model_validate({"data": {"path": "builtin:stdlib", "kind": "instructions"}, "method": "qlora"})
+    inputs = Inputs(roles={"model": Input(kind="causal-lm", path=str(tiny_model))}, threads=1)
+    model = load_trainable(config, inputs, [16]).model
+    ids = torch.arange(16).reshape(1, 16)
+
+    def gradients() -> dict[str, Any]:
+        model.zero_grad()
+        model(input_ids=ids, labels=ids, use_cache=False).loss.backward()
+        return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+    before = gradients()
+    with torch.no_grad():
+        model.eval()(input_ids=ids)
+    model.train()
+    after = gradients()
+    assert before and before.keys() == after.keys()
+    for name in before:
+        torch.testing.assert_close(after[name], before[name])
