@@ -55,21 +55,23 @@ class CalibratedPruning:
         require_finite(f"{next(iter(layers)).removesuffix('.weight')} (its input)", norms)
         config = self._config
 
-        def drop(rows: tuple[torch.Tensor, torch.Tensor]) -> None:
-            computed, original = rows
+        def drop(rows: tuple[str, torch.Tensor, torch.Tensor]) -> None:
+            name, computed, original = rows
+            require_finite(name, original)
             stays = keep(wanda_scores(computed, norms), config.sparsity, config.pattern, per_row=True)
             set_zero(computed, stays)
             if original is not computed:
                 set_zero(original, stays.to(original.device))
 
+        parts = []
         for name, layer in layers.items():
             weight = layer.weight.data
             is_stored = weight.device.type == "cpu" and weight.dtype == torch_dtype(self._model.tensors[name].dtype)
             self._done[name] = weight if is_stored else read_tensor(self._model.tensors[name])
-            require_finite(name, self._done[name])
-            parts = weight.split(ROWS)
-            originals = parts if is_stored else self._done[name].split(ROWS)
-            each(drop, list(zip(parts, originals, strict=True)), weight.device.type == "cpu")
+            computed = weight.split(ROWS)
+            originals = computed if is_stored else self._done[name].split(ROWS)
+            parts += [(name, *both) for both in zip(computed, originals, strict=True)]
+        each(drop, parts, norms.device.type == "cpu")
 
     def _sparsegpt(self, layers: Layers, inputs: torch.Tensor) -> None:
         hessian = input_hessian(inputs)

@@ -17,7 +17,7 @@ from executors.tensors.parts import each
 
 PART_TOKENS = {"cpu": 1024, "cuda": 16384}
 """Tokens that are computed at a time, at least one sequence."""
-PANEL = 64
+PANEL = 128
 """Queries that look back at a time: what lies behind a panel is not computed."""
 
 Visit = Callable[[tuple[str, ...], torch.Tensor], None]

@@ -122,7 +122,8 @@ def _execute(asked: dict[str, Any]) -> None:
     )
     module.run(module.Config(**asked["config"]), inputs, Path(asked["out"]), say)
     say.found["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps(say.found))
+    print(json.dumps(say.found), flush=True)
+    os._exit(0)  # As a worker ends.
 
 
 if __name__ == "__main__":
