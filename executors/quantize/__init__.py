@@ -163,9 +163,11 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
 def milder(config: Config) -> dict[str, Any] | None:
     """The next wider form of the same format; NF4 becomes 8 bits. None at 8 bits of a format and at F16."""
     if config.format == "gguf":
+        from executors.export.gguf_form import WITHOUT_ZERO
+
         wider = GGUF_TYPES[: GGUF_TYPES.index(config.form)]
-        # Not by way of llama.cpp, which may not be there.
-        plain = [form for form in wider if "K" not in form]
+        # Not by way of llama.cpp, which may not be there, nor one that a pruned model could not take.
+        plain = [form for form in wider if "K" not in form and form not in WITHOUT_ZERO]
         return {"type": plain[-1]} if plain else None
     if config.format == "bnb-nf4":
         return {"format": "bnb-int8"}

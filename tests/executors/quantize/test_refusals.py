@@ -89,3 +89,22 @@ def test_an_adapter_alone_is_refused(tiny_model: Path, form: str) -> None:
     """There is nothing whole to quantize before it is merged."""
     (found,) = quantize.preflight(_config(form), _inputs(tiny_model, "adapter"), Machine())
     assert found.code == "wrong-kind" and "merge" in found.hint
+
+
+@pytest.mark.parametrize(("form", "wider"), [("Q4_0", "Q5_0"), ("Q4_1", "Q5_0"), ("Q5_0", "Q8_0"), ("Q8_0", "F16")])
+def test_a_gguf_is_tried_again_in_a_wider_form_that_keeps_zeros(form: str, wider: str) -> None:
+    """A refused GGUF gets the next wider form that keeps a pruned model's zeros and needs no llama.cpp."""
+    assert quantize.milder(quantize.Config.model_validate({"format": "gguf", "type": form})) == {"type": wider}
+
+
+def test_nothing_is_milder_than_sixteen_bits() -> None:
+    """F16 and 8 bits of a format have no milder form."""
+    assert quantize.milder(quantize.Config.model_validate({"format": "gguf", "type": "F16"})) is None
+    assert (
+        quantize.milder(
+            quantize.Config.model_validate(
+                {"format": "gptq", "bits": 8, "data": {"path": "builtin:stdlib", "kind": "text"}}
+            )
+        )
+        is None
+    )
