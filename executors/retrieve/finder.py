@@ -17,7 +17,7 @@ from executors.retrieve.rewrite import Write, rewritten
 
 FILE = "worked.json"
 EXAMPLES = 2
-LONGEST = 700
+LONGEST = 1200
 """Characters of a worked example: it stands before every question."""
 TOGETHER = 8
 """Questions that are decided on in one batch."""
@@ -99,8 +99,12 @@ def read_worked(folder: Path) -> tuple[Message, ...]:
 
 
 def _example(index: Index, question: Question, is_first: bool) -> tuple[str, str] | None:
-    """The user's turn and the answer: the passage that answers the question, and another that was found."""
-    found = index.search(question.text, k=6)
+    """The user's turn and the answer: the passage that answers the question, and another that was found.
+
+    Found by words: a small model's answers hang on its example, which should not change with the embeddings.
+    """
+    by_words = index.about.search.model_copy(update={"by": "keyword", "rerank": "none"})
+    found = index.search(question.text, k=6, settings=by_words)
     right = next((p for p in found if question.is_in(p.whole)), None)
     wrong = next((p for p in found if not question.is_in(p.whole)), None)
     if right is None or wrong is None:

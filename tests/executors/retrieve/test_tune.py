@@ -13,7 +13,9 @@ import torch
 from executors import retrieve
 from executors.documents.questions import Question
 from executors.models.embedding import load_embedder
+from executors.retrieve.finder import read_worked
 from executors.retrieve.tune import Pair, Tuning, batches, pairs_of, ranking_loss, tune
+from tests.executors.retrieve.conftest import TOWNS
 
 
 def test_the_loss_is_that_of_the_paper() -> None:
@@ -69,3 +71,15 @@ def test_a_tuned_index_holds_its_model(towns: Path, make_index: Callable[..., Pa
     assert retrieve.open_index(first).search("bridge")
     second = make_index(towns, "second", index=first, search={"by": "hybrid"})
     assert retrieve.open_index(second).search("bridge")
+
+
+def test_worked_examples_do_not_change_with_the_embeddings(towns: Path, make_index: Callable[..., Path]) -> None:
+    """An index of tuned embeddings shows the model the same worked example as one of untouched embeddings."""
+    told = '{{"question": "Bridge of {0}, built in?", "answer": "{1}", "source": "{2}.md"}}'
+    rows = [told.format(name, people // 5, name.lower()) for name, people in TOWNS.items()]
+    (towns / "questions.jsonl").write_text("\n".join(rows))
+    data = {"data": {"path": str(towns), "kind": "documents", "held_out": 0.01}}
+    plain = read_worked(make_index(towns, "plain", **data))
+    assert plain
+    tuned = make_index(towns, "tuned", **data, tune={"pairs": 6, "batch": 2, "epochs": 3, "learning_rate": 0.1})
+    assert read_worked(tuned) == plain
