@@ -38,11 +38,14 @@ class Config(Frozen):
 
 
 def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnostic]:
-    """Documents that are not there, an embedding model that is missing, a server that does not answer."""
+    """Documents that are not there, an embedding model or a reranker that is missing, a server that does not answer."""
     from executors.documents import list_sources
+    from executors.models.cross_encoder import find_cross_encoder
     from executors.models.embedding import BUILTIN, find_embedder
 
     try:
+        if config.search is not None and config.search.reranker is not None:
+            find_cross_encoder(config.search.reranker)
         next(iter(list_sources(config.data.path)), None)
         if config.store is not None:
             Collection(config.store).points()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,21 @@ from pydantic import ValidationError
 
 from advisor.domain.errors import AdvisorError
 from executors.artifact import verify
+from executors.models.cross_encoder import CrossEncoder, load_cross_encoder
 from executors.models.embedding import Embedder, embedder_hash, find_embedder, load_embedder
 from executors.retrieve.bm25 import KeywordIndex, best
 from executors.retrieve.fresh import freshened
 from executors.retrieve.fuse import combined, fuse
 from executors.retrieve.passage import Passage, numbered
-from executors.retrieve.rerank import MOST, late_interaction
+from executors.retrieve.rerank import MOST, cross_encoded, late_interaction
 from executors.retrieve.server import Collection
 from executors.retrieve.settings import CHUNKS, EMBEDDER, FILE, VECTORS, IndexFile, Search
 from executors.retrieve.store import ChunkStore
+
+
+@cache
+def _cross_encoder(folder: str) -> CrossEncoder:
+    return load_cross_encoder(folder)
 
 
 class Index:
@@ -70,9 +76,12 @@ class Index:
     ) -> list[tuple[int, float]]:
         """(row, score), best first, at most `pool` of each search. `within`: the rows that may be found; None: all."""
         found = self._found(question, settings, within)
-        if settings.rerank == "late-interaction" and found:
+        if settings.rerank != "none" and found:
             texts = [numbered([chunk], [0.0])[0].whole for chunk in self.store.get([row for row, _ in found[:MOST]])]
-            found = late_interaction(self.embedder, question, texts, found)
+            if settings.reranker is not None:
+                found = cross_encoded(_cross_encoder(settings.reranker), question, texts, found)
+            else:
+                found = late_interaction(self.embedder, question, texts, found)
         if settings.half_life_days is not None and found:
             dates = [chunk.date for chunk in self.store.get([row for row, _ in found])]
             found = freshened(found, dates, settings.half_life_days, self.newest)

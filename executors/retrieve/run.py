@@ -10,6 +10,7 @@ from pathlib import Path
 from advisor.domain.errors import AdvisorError, Severity
 from executors.artifact import publish, temporary, verify, write_durably, write_manifest
 from executors.documents.questions import load_questions
+from executors.models.cross_encoder import find_cross_encoder
 from executors.models.embedding import BUILTIN, embedder_hash, load_embedder
 from executors.protocol import Inputs, Say
 from executors.retrieve.build import Build, Earlier, skipped_lines
@@ -94,6 +95,11 @@ def _weighed(config: Config, index: Index, say: Say) -> IndexFile:
 def _settings(config: Config, before: Index | None) -> tuple[str, Chunking, Search]:
     """Embedding model, cutting and search: as told, else as in the index before, else the defaults."""
     told = config.search.model_dump(exclude_unset=True) if config.search is not None else {}
+    if told.get("reranker") is not None:
+        # What is written into the index holds wherever it is searched from.
+        told["reranker"] = str(find_cross_encoder(told["reranker"]).absolute())
+    elif "rerank" in told:
+        told["reranker"] = None
     if before is None:
         return config.embedder or BUILTIN, config.chunking or Chunking(), Search(**told)
     about = before.about

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from advisor.domain.base import Frozen, Lenient
 from executors.retrieve.chunks import Chunking
@@ -30,14 +30,22 @@ class Search(Frozen):
     """Passages put before the model."""
     pool: int = Field(default=50, ge=1, le=1000)
     """Passages that each search brings, before they are merged, sorted again and cut to `k`."""
-    rerank: Literal["none", "late-interaction"] = "none"
-    """`late-interaction`: the first of them are read again, token by token."""
+    rerank: Literal["none", "late-interaction", "cross-encoder"] = "none"
+    """The first of them are read again: token by token with the embedding model, or by a `reranker`."""
+    reranker: str | None = None
+    """Folder of a cross-encoder."""
     rewrite: Rewrite = "none"
     """What the model writes of a question before it is searched; searched as it is where no model is at hand."""
     agent_steps: int = Field(default=0, ge=0, le=10)
     """Further look-ups that the model may decide on for one question; 0, or no model at hand: none."""
     half_life_days: float | None = Field(default=None, gt=0)
     """Days in which the part of a score that fades with age halves; None: dates do not count."""
+
+    @model_validator(mode="after")
+    def _names_its_reranker(self) -> Search:
+        if (self.rerank == "cross-encoder") != (self.reranker is not None):
+            raise ValueError("`rerank: cross-encoder` and `reranker`, the folder of one, go together")
+        return self
 
 
 class IndexFile(Lenient):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
 
 from executors import retrieve
 from executors.models.embedding import Embedder
+from executors.protocol import Inputs, Machine
 from executors.retrieve.fresh import freshened
 from executors.retrieve.fuse import fuse
+from executors.retrieve.rerank import cross_encoded
+from tests.executors.cross_encoder import write_cross_encoder
 
 Make = Callable[..., Path]
 
@@ -57,3 +63,47 @@ def test_dates_decide_between_equals(tmp_path: Path, make_index: Make) -> None:
         (folder / f"{year}-05-01-mayor.md").write_text(f"The mayor of the town is person {year}.")
     index = retrieve.open_index(make_index(folder, search={"by": "keyword", "half_life_days": 30}))
     assert index.search("Who is the mayor of the town?")[0].date == "2023-05-01"
+
+
+def test_a_cross_encoder_decides_the_order() -> None:
+    """Its scores replace those of the search; what it did not read stays behind, in its order."""
+
+    class Longest:
+        def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+            return [len(text) / 10 for text in texts]
+
+    found = cross_encoded(Longest(), "?", ["a", "abc", "ab"], [(7, 9.0), (8, 8.0), (9, 7.0), (5, 6.0), (4, 5.0)])  # type: ignore[arg-type]
+    assert [row for row, _ in found] == [8, 9, 7, 5, 4]
+    assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
+
+
+def test_a_reranker_is_named_with_its_kind() -> None:
+    """`cross-encoder` without a folder, or a folder that nothing would read, is refused."""
+    for told in ({"rerank": "cross-encoder"}, {"reranker": "folder"}):
+        with pytest.raises(ValidationError, match="go together"):
+            retrieve.Search.model_validate(told)
+
+
+def test_an_index_carries_its_reranker(tmp_path: Path, make_index: Make) -> None:
+    """A cross-encoder named in the settings sorts what a search found, from wherever the index is opened; a step that
+    asks for another kind of reading again drops it."""
+    write_cross_encoder(tmp_path / "encoder")
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    for name, text in (("a", "who built the tower"), ("b", "the mayor was old in the tower")):
+        (folder / f"{name}.md").write_text(text)
+    told = {"by": "keyword", "rerank": "cross-encoder", "reranker": str(tmp_path / "encoder")}
+    first = make_index(folder, "first", search=told)
+    assert retrieve.open_index(first).search("who built the tower")[0].source == "b.md"
+    second = retrieve.open_index(make_index(folder, "second", index=first, search={"rerank": "none"}))
+    assert second.about.search == retrieve.Search(by="keyword")
+    assert second.search("who built the tower")[0].source == "a.md"
+
+
+def test_a_missing_reranker_is_refused_before_the_run(towns: Path, tmp_path: Path) -> None:
+    """What is not there is told before documents are read."""
+    told = {"data": {"path": str(towns), "kind": "documents"}}
+    search = {"rerank": "cross-encoder", "reranker": str(tmp_path / "none")}
+    config = retrieve.Config.model_validate({**told, "search": search})
+    (found,) = retrieve.preflight(config, Inputs(roles={}), Machine())
+    assert "no cross-encoder at" in found.text
