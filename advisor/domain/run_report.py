@@ -7,7 +7,8 @@ from pydantic import Field
 from advisor.domain.base import Frozen
 from advisor.domain.errors import Diagnostic
 from advisor.domain.estimate import Range
-from advisor.domain.run import Artifact, Attempt, Metric, ParityRecord, RunStatus, StepStatus
+from advisor.domain.parity import ParityRecord
+from advisor.domain.run import Artifact, Attempt, Metric, RunStatus, StepStatus
 
 
 class Comparison(Frozen):

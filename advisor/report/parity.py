@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from advisor.domain.run import ParityRecord
+from advisor.domain.parity import ParityRecord
 from advisor.domain.run_report import RunReport
 from advisor.report.document import Block, Bullet, Bullets, Heading, Paragraph, Table
 

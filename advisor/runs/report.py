@@ -10,8 +10,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from advisor.domain.errors import Diagnostic
+from advisor.domain.parity import ParityRecord
 from advisor.domain.plan import Plan, Step
-from advisor.domain.run import Evaluation, ParityRecord, RunState, StepState
+from advisor.domain.run import Evaluation, RunState, StepState
 from advisor.domain.run_record import Run
 from advisor.domain.run_report import Prediction, RunReport, StepReport
 from advisor.domain.words import ArtifactKind

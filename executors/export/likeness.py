@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from advisor.domain.errors import AdvisorError, ExitCode
-from advisor.domain.run import Greedy, ParityRecord
+from advisor.domain.parity import Greedy, ParityRecord
 from executors.export.parity import Limits, compare, prompt_ids, report, require
 from executors.protocol import Say
 from executors.tensors.folder import read_json, write_json

@@ -81,14 +81,7 @@ def train_sequences(
     say.log(f"{len(sequences)} sequences, {steps} steps of {config.batch} sequences, {sum(tokens)} tokens")
 
     current: list[Any] = []
-    reporter = Reporter(
-        say,
-        tokens,
-        lambda: _held_out_loss(current[-1], held_out),
-        save_steps=config.save_steps or 0,
-        eval_steps=config.eval_steps or max(1, steps // HELD_OUT_TIMES),
-        patience=config.patience,
-    )
+    reporter = _reporter(config, say, tokens, steps, lambda: _held_out_loss(current[-1], held_out))
 
     def build(micro_batch: int, accumulation: int) -> Any:
         current.clear()
@@ -112,6 +105,20 @@ def train_sequences(
     setup.report_share(trainer.model, config, say)
     say.progress(steps, steps, "steps", "writing")
     write(trainer.model) if write is not None else setup.write_result(trainer, config, inputs, out)
+
+
+def _reporter(
+    config: TrainingConfig, say: Say, tokens: list[int], steps: int, measure: Callable[[], list[Measured]]
+) -> Reporter:
+    """What tells of a training: `tokens` of each of its steps, and how it is measured on held-out sequences."""
+    return Reporter(
+        say,
+        tokens,
+        measure,
+        save_steps=config.save_steps or 0,
+        eval_steps=config.eval_steps or max(1, steps // HELD_OUT_TIMES),
+        patience=config.patience,
+    )
 
 
 def _make_whole(trainer: Any, config: TrainingConfig, inputs: Inputs) -> None:

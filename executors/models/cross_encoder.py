@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +12,10 @@ from typing import Any
 
 from advisor.domain.errors import AdvisorError
 from executors.models.device import choose_device, choose_dtype
+from executors.models.embedding import WEIGHTS
+from executors.tensors.folder import read_json
 from executors.tensors.header import read_header
 
-WEIGHTS = "model.safetensors"
 BATCH = 32
 """Pairs that are read at a time."""
 LONGEST = 512
@@ -37,9 +37,9 @@ class CrossEncoder:
         found: list[float] = []
         for start in range(0, len(texts), BATCH):
             part = list(texts[start : start + BATCH])
-            # A long passage is cut, never the question.
+            # The longer of the two is cut, which is the passage as a rule.
             batch = self.tokenizer(
-                [question] * len(part), part, truncation="only_second", max_length=self.max_tokens, padding=True,
+                [question] * len(part), part, truncation=True, max_length=self.max_tokens, padding=True,
                 return_tensors="pt",
             )  # fmt: skip
             with torch.inference_mode():
@@ -56,8 +56,8 @@ def find_cross_encoder(path: str) -> Path:
         raise AdvisorError(
             f"there is no cross-encoder at {path}", why=f"no {WEIGHTS} with its config.json is in it", hint=hint
         )
+    config = read_json(folder / "config.json")
     try:
-        config = json.loads((folder / "config.json").read_bytes())
         kind = str((config.get("architectures") or [""])[0])
         labels = int(config.get("num_labels") or len(config.get("id2label") or (0, 1)))
     except (ValueError, AttributeError, TypeError, IndexError, KeyError):
@@ -87,4 +87,4 @@ def load_cross_encoder(path: str) -> CrossEncoder:
         raise AdvisorError(f"{folder} cannot be loaded", why=str(error).splitlines()[0][:300]) from None
     limits = (getattr(model.config, "max_position_embeddings", None), getattr(tokenizer, "model_max_length", None))
     model.to(choose_device()).eval()
-    return CrossEncoder(model, tokenizer, int(min(LONGEST, *(n for n in limits if n and math.isfinite(n)))))
+    return CrossEncoder(model, tokenizer, int(min([LONGEST, *(n for n in limits if n and math.isfinite(n))])))

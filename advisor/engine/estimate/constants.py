@@ -161,8 +161,8 @@ DEFAULT_GPU_TFLOPS = 150.0
 CPU_BF16_GFLOPS: dict[str, float] = {"amx_bf16": 120.0, "avx512_bf16": 100.0, "bf16": 40.0}
 """GFLOP/s per core that training a small model in bf16 reaches, by processor flag, the best first. AMX: LoRA on
 SmolLM2-135M ran at 250 to 730 tokens/s on two cores, which is 70 to 200 per core. AVX-512 with bf16: 71 per second of
-processor time over 40 steps of it; since then with fewer passes over memory the sample's training takes 55 s on two
-cores, its start included, where 60 per core had let 2 minutes be expected. A calibration replaces them."""
+processor time over 40 steps of it; since then with fewer passes over memory the sample's training takes 55 to 65 s on
+two cores, its start included, where 60 per core had let 2 minutes be expected. A calibration replaces them."""
 CPU_FP32_GFLOPS: dict[str, float] = {"avx512f": 20.0}
 """The same in fp32; a bf16 linear layer was about 7 times as fast as this on AMX cores."""
 CPU_GFLOPS_PER_CORE = 15.0

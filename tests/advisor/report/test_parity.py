@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from advisor.domain.run import Artifact, Greedy, ParityRecord, StepState
+from advisor.domain.parity import Greedy, ParityRecord
+from advisor.domain.run import Artifact, StepState
 from advisor.domain.run_report import RunReport, StepReport
 from advisor.report.run import render_run
 from advisor.runs.report import read_parity

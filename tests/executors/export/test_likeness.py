@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from advisor.domain.errors import AdvisorError
-from advisor.domain.run import ParityRecord
+from advisor.domain.parity import ParityRecord
 from executors import quantize
 from executors.export.likeness import RECORD, Likeness, Voice, check_likeness, continued, name_of, voice_of
 from executors.export.parity import Limits, prompt_ids

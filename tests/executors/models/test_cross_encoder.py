@@ -28,6 +28,12 @@ def test_scores_tell_which_text_answers(encoder: Path) -> None:
     assert 0 <= told[0] < 0.5 < told[1] <= 1
 
 
+def test_a_question_longer_than_the_model_reads_is_cut(encoder: Path) -> None:
+    """A question of more tokens than a pair may have is scored, too."""
+    told = load_cross_encoder(str(encoder)).scores("who is the tower " * 40, ["the tower was old", "the mayor was old"])
+    assert told[0] < 0.5 < told[1]
+
+
 def test_more_texts_than_a_batch(encoder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Scores do not depend on which texts are read together."""
     loaded = load_cross_encoder(str(encoder))
