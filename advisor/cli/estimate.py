@@ -209,6 +209,7 @@ def step_seconds(request: EstimateRequest, gpu: GpuAnswer) -> float | None:
     from advisor.domain.facts import Facts
     from advisor.engine.estimate import effective_method, shape_of
     from advisor.engine.estimate.duration import Passes, micro_batch_seconds
+    from advisor.engine.estimate.sharding import strategy_of
     from advisor.engine.gpus import match
     from advisor.knowledge import load_knowledge
 
@@ -226,7 +227,7 @@ def step_seconds(request: EstimateRequest, gpu: GpuAnswer) -> float | None:
         request.seq_len,
         request.gradient_checkpointing,
         request.gpus,
-        request.sharding in ("fsdp", "zero3"),
+        strategy_of(request),
         accumulation=request.accumulation,
     )
     return round(request.accumulation * micro_batch_seconds(shape_of(request), method, facts, passes), DECIMALS)

@@ -67,6 +67,8 @@ class EstimateRequest(Frozen):
     flat_units: bool = False
     """FSDP1 whose units hold frozen and trained weights in one flat parameter (`use_orig_params=True`, one unit a
     block): its gradient covers the frozen ones too."""
+    by_executors: bool = False
+    """Run by this program's executors: ZeRO by PyTorch instead of DeepSpeed, with what they keep at each stage."""
     count: Literal["allocated", "reserved", "nvml"] = "allocated"
 
 

@@ -96,18 +96,17 @@ class Examiner:
         seconds = found.estimate.seconds
         if seconds is None or seconds.expected <= OVERNIGHT or facts.gpu_count < 2 or "gpus" in found.config:
             return found
-        shared = replace(found, config={**found.config, "sharding": "fsdp", "gpus": facts.gpu_count})
+        asked = sharing.kind(facts)
+        shared = replace(found, config={**found.config, "sharding": asked, "gpus": facts.gpu_count})
         shared = self._estimated(shared, facts, method)
         if shared.estimate.seconds is None:
             return found
         saved = f"{span(seconds.expected)} -> {span(shared.estimate.seconds.expected)}"
         is_run_alone = found.technique.is_executable and seconds.expected <= LONGEST_ON_GPU
         if is_run_alone and sharing.why_not_run(shared.config, found.technique, facts):
-            measure = Measure(
-                "fsdp", f"{facts.gpu_count} GPUs could share the work ({saved}); unasked, it runs on one."
-            )
-            return replace(found, measures=(*found.measures, measure))
-        measure = Measure("fsdp", f"{facts.gpu_count} GPUs share the work ({saved}).")
+            told = f"{facts.gpu_count} GPUs could share the work ({saved}); unasked, it runs on one."
+            return replace(found, measures=(*found.measures, Measure(sharing.support(facts), told)))
+        measure = Measure(sharing.support(facts), f"{facts.gpu_count} GPUs share the work ({saved}).")
         return replace(shared, measures=(*found.measures, measure))
 
     def _untrained(self, asked: Candidate, facts: Facts) -> Candidate | Rejection:

@@ -139,7 +139,9 @@ def _accompanies(technique: Technique, facts: Facts, members: Sequence[Member]) 
     if any(not holds(requirement.condition, facts) for requirement in technique.requires):
         return False
     stack = [(member.candidate.config, member.candidate.technique) for member in members]
-    return technique.id != sharing.FSDP or not sharing.why_none(stack, facts)
+    if technique.id not in sharing.BY_NAME:
+        return True
+    return technique.id == sharing.support(facts) and not sharing.why_none(stack, facts)
 
 
 def evaluate_steps(situation: Situation, steps: Sequence[Placement]) -> Recommendation:

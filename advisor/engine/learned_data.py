@@ -25,7 +25,7 @@ EFFICIENT_SETTINGS: dict[str, dict[str, Any]] = {
     "gradient-checkpointing": {"gradient_checkpointing": True},
     "mixed-precision": {"precision": "bf16"},
     "flash-attention": {"attention": "sdpa"},
-    "fsdp": {"sharding": "fsdp"},
+    **{name: {"sharding": sharding} for name, sharding in sharing.BY_NAME.items()},
 }
 EFFICIENT = frozenset(EFFICIENT_SETTINGS)
 """Supports that are settings of the training they accompany. PyTorch's own attention chooses the fused kernel."""
@@ -101,12 +101,12 @@ def accompanying(technique: Technique, facts: Facts, config: Mapping[str, Any]) 
         settings["optimizer"] = facts.train_optimizer
     if (facts.train_processes or 1) > 1:
         settings["processes"] = facts.train_processes
-    if facts.train_sharding not in (None, sharing.FSDP):
+    if facts.train_sharding is not None and facts.train_sharding not in sharing.TITLES:
         settings["sharding"] = facts.train_sharding
-    for support in EFFICIENT & set(facts.use) - {sharing.FSDP}:
+    for support in EFFICIENT & set(facts.use) - set(sharing.BY_NAME):
         settings |= EFFICIENT_SETTINGS[support]
     if sharing.is_shared(config, technique, facts):
-        settings |= {"sharding": sharing.FSDP, "processes": sharing.processes(config, technique, facts)}
+        settings |= {"sharding": sharing.kind(facts), "processes": sharing.processes(config, technique, facts)}
     return settings
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from advisor.domain.architecture import ModelShape
 from advisor.domain.estimate import EstimateLora, EstimateModel, EstimateRequest
 from advisor.domain.facts import Facts
 from advisor.domain.measurement import Correction
+from advisor.engine import sharing
 from advisor.engine.estimate import effective_method, estimate, shape_of
 from advisor.engine.estimate.corrections import corrected, correction_of
 from advisor.engine.estimate.host import host_memory
@@ -39,6 +40,11 @@ RAM_SHARE = 0.85
 """Share of free RAM that a step may take; the rest is the system's and the data loader's."""
 _LORA, _NO_NAME = EstimateLora(rank=16), EstimateModel()
 """Made once: building defaults is most of the cost of a request."""
+_DIVIDED = {
+    "zero1": "the optimizer's states, each with the whole model,",
+    "zero2": "gradients and optimizer states, and gather the model for each step,",
+    "zero3": "the model",
+}
 STUDENT_SHARE = 0.5
 """Parameters of a distilled student against its teacher where nobody said."""
 
@@ -51,7 +57,7 @@ class Rung:
     seq_len: int
     gradient_checkpointing: bool = False
     optimizer: str = "adamw"
-    sharding: Literal["none", "fsdp"] = "none"
+    sharding: str = "none"
     gpus: int = 1
     offload: bool = False
     targets: str = "all-linear"
@@ -158,7 +164,7 @@ class Ladder:
         if self._need(method, facts, lean).peak_gib <= comfort * free:
             return False
         if facts.gpu_count > 1:
-            shared = replace(lean, sharding="fsdp", gpus=facts.gpu_count)
+            shared = replace(lean, sharding=sharing.kind(facts), gpus=facts.gpu_count)
             return self._need(method, facts, shared).peak_gib > comfort * free
         return True
 
@@ -208,7 +214,8 @@ def request(method: str, facts: Facts, rung: Rung) -> EstimateRequest:
         optimizer=rung.optimizer,
         lora=_LORA if rung.targets == _LORA.targets else EstimateLora(rank=_LORA.rank, targets=rung.targets),
         gpus=rung.gpus,
-        sharding=rung.sharding,
+        sharding=cast(Any, rung.sharding),
+        by_executors=True,
         count="nvml" if facts.has_gpu else "allocated",
     )
 
@@ -236,7 +243,8 @@ def rungs(method: str, facts: Facts, is_shared: bool = False) -> Iterator[Rung]:
     yield from (Rung(batch, seq_len, True) for batch in batches)
     smallest = batches[-1]
     if is_shared and facts.gpu_count > 1:
-        yield from (rung for rung in _shared(method, facts, smallest, seq_len) if rung.optimizer == "adamw")
+        asked = sharing.kind(facts)
+        yield from (rung for rung in _shared(method, facts, smallest, seq_len, asked) if rung.optimizer == "adamw")
     yield Rung(smallest, seq_len, True, "adamw-8bit")
     if smallest > 1:
         yield Rung(1, seq_len, True, "adamw-8bit")
@@ -255,9 +263,9 @@ def _adapts_experts(method: str, facts: Facts) -> bool:
     return facts.model_shape is not None and facts.model_shape.experts > 1 and method.endswith("lora")
 
 
-def _shared(method: str, facts: Facts, batch: int, seq_len: int) -> Iterator[Rung]:
+def _shared(method: str, facts: Facts, batch: int, seq_len: int, sharding: str = "fsdp") -> Iterator[Rung]:
     for micro_batch in dict.fromkeys((batch, 1)):
-        yield Rung(micro_batch, seq_len, True, sharding="fsdp", gpus=facts.gpu_count)
+        yield Rung(micro_batch, seq_len, True, sharding=sharding, gpus=facts.gpu_count)
     yield Rung(1, seq_len, True, "adamw-8bit", "fsdp", facts.gpu_count)
     if "qlora" in method:
         yield Rung(1, seq_len, True, "adamw-8bit", "fsdp", facts.gpu_count, offload=True)
@@ -272,4 +280,7 @@ def _measures(fit: Fit, before: float, facts: Facts) -> Iterator[Measure]:
         yield Measure("gradient-checkpointing", text)
     if rung.gpus > 1:
         how = ", with the weights parked in RAM" if rung.offload else ""
-        yield Measure("fsdp", f"{rung.gpus} GPUs share the model{how} ({saved}).")
+        name, what = sharing.FSDP, "the model"
+        if rung.sharding != "fsdp":
+            name, what = sharing.ZERO, _DIVIDED[rung.sharding]
+        yield Measure(name, f"{rung.gpus} GPUs share {what}{how} ({saved}).")

@@ -1,4 +1,4 @@
-"""Training that several GPUs share, each with a part of the model: what can be, and where it was asked for."""
+"""Training that several GPUs share, each with a part of what is held: what can be, and where it was asked for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from advisor.domain.facts import Facts
 from advisor.domain.technique import Technique
 from advisor.engine.carriers import METHODS
 
-FSDP = "fsdp"
+FSDP, ZERO = "fsdp", "deepspeed-zero"
+BY_NAME = {FSDP: "fsdp", ZERO: "zero2"}
+"""Supports that share a training, and the sharding that each stands for where `train.sharding` says none."""
+TITLES = {"fsdp": "FSDP", "zero1": "ZeRO-1", "zero2": "ZeRO-2", "zero3": "ZeRO-3"}
+STATES_ALONE = "zero1"
+"""Each GPU has the whole model, so that every way of training can be shared so, and none larger than one GPU."""
 TRAINERS = frozenset({"finetune"})
 """Executors that can be shared."""
 _SHARED_METHODS, _SHARED_OPTIMIZERS = ("lora", "full"), ("adamw", "sgd")
@@ -18,10 +23,22 @@ _BATCH = 8
 _WHERE = "this is done for lora and full-sft with adamw or sgd where asked for: use: [fsdp]."
 
 
+def kind(facts: Facts) -> str:
+    """The sharding that was asked for, by `train.sharding` or a support's name; fsdp where none was."""
+    if facts.train_sharding in TITLES:
+        return str(facts.train_sharding)
+    return next((sharding for name, sharding in BY_NAME.items() if name in facts.use), "fsdp")
+
+
+def support(facts: Facts) -> str:
+    """The support that the sharding asked for belongs to."""
+    return FSDP if kind(facts) == "fsdp" else ZERO
+
+
 def is_asked(facts: Facts) -> bool:
     """Whether a person wants it, and there is something to shard over: several GPUs, or processes on a CPU."""
-    by_name = FSDP in facts.use and facts.gpu_count > 1
-    return by_name or (facts.train_sharding == FSDP and (facts.gpu_count > 1 or not facts.has_gpu))
+    by_name = any(name in facts.use for name in BY_NAME) and facts.gpu_count > 1
+    return by_name or (facts.train_sharding in TITLES and (facts.gpu_count > 1 or not facts.has_gpu))
 
 
 def why_impossible(config: Mapping[str, Any], technique: Technique, facts: Facts) -> str:
@@ -29,7 +46,8 @@ def why_impossible(config: Mapping[str, Any], technique: Technique, facts: Facts
     if technique.executor not in TRAINERS:
         return f"{technique.id} is not shared by GPUs"
     method = _method(config, technique)
-    if method not in _SHARED_METHODS or facts.model_quantized is not None or config.get("offload"):
+    is_packed = method not in _SHARED_METHODS or facts.model_quantized is not None or config.get("offload")
+    if is_packed and kind(facts) != STATES_ALONE:
         return f"{technique.id} trains {'beside packed weights' if method in _SHARED_METHODS else f'with {method}'}"
     used = {{**technique.config, **config}.get("optimizer", "adamw"), facts.train_optimizer or "adamw"}
     other = sorted(used.difference(_SHARED_OPTIMIZERS))
@@ -67,6 +85,8 @@ def why_not_run(config: Mapping[str, Any], technique: Technique, facts: Facts) -
     gpus, said = int(config.get("gpus", 1)), facts.train_processes or 1
     if gpus > 1 and not is_shared(config, technique, facts):
         return f"it needs its model sharded over several GPUs; {_WHERE}"
+    if gpus > 1 and config.get("sharding") == FSDP and kind(facts) in ("zero1", "zero2"):
+        return f"{TITLES[kind(facts)]} does not divide the weights while a step computes; set train.sharding to zero3."
     all_rows = rows(config, technique)
     if technique.executor in TRAINERS and said > 1 and all_rows % said:
         return f"{said} processes cannot share the {all_rows} rows of a step evenly; set train.micro_batch to {said}."
@@ -83,7 +103,8 @@ def why_none(steps: Sequence[tuple[Mapping[str, Any], Technique]], facts: Facts)
         return ""
     trained = [why for why, (_, t) in zip(found, steps, strict=True) if t.executor in TRAINERS]
     why = trained[0] if trained else "no step of the stack is a training that can be shared"
-    return f"{why}; GPUs share what is trained with lora or full-sft, by adamw or sgd."
+    methods = "any fine-tuning" if kind(facts) == STATES_ALONE else "what is trained with lora or full-sft"
+    return f"{why}; GPUs share {methods}, by adamw or sgd."
 
 
 def _method(config: Mapping[str, Any], technique: Technique) -> str:

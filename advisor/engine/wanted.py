@@ -14,10 +14,7 @@ from advisor.engine import sharing
 from advisor.engine.conditions import holds
 from advisor.engine.stack import Assembled, Member
 
-SHARDED = ("deepspeed-zero", "fsdp")
-"""Supports that spread a model over GPUs: asked for through `train.sharding` where they are executed."""
-
-TOLD_IN_PLANS = ("asked-for-not-possible", "asked-for-not-run", "asked-for-gives-way", "several-adapters")
+TOLD_IN_PLANS = ("asked-for-not-possible", "asked-for-gives-way", "several-adapters")
 """Codes of the warnings that a plan repeats, since whoever reads only the plan would miss what was asked for."""
 
 
@@ -27,7 +24,7 @@ def misfit(technique: Technique, facts: Facts) -> Requirement | None:
 
 
 def told(knowledge: Knowledge, facts: Facts, assembled: Assembled) -> tuple[StackWarning, ...]:
-    """A warning for each support that is not possible or not executed, for each step that gave way, and for several
+    """A warning for each support that is not possible or gives way, for each step that gave way, and for several
     adapters one after another."""
     wanted = [knowledge.technique(technique_id) for technique_id in facts.use]
     supports = [technique for technique in wanted if technique.role == "support"]
@@ -46,14 +43,15 @@ def _supports(supports: Sequence[Technique], facts: Facts) -> Iterator[StackWarn
         if failing is not None:
             text = f"{technique.name} was asked for and is left out: {failing.because}"
             yield _warning("asked-for-not-possible", text, failing.hint or "Leave it out of use.", failing.source)
-        elif technique.id in SHARDED and technique.why_not:
-            text = f"{technique.name} was asked for; the plan goes without it: {technique.why_not}"
-            yield _warning("asked-for-not-run", text, "Launch the training yourself, or leave it out of use.", "")
+        elif technique.id in sharing.BY_NAME and technique.id != sharing.support(facts):
+            other = sharing.TITLES[sharing.kind(facts)]
+            text = f"{technique.name} was asked for and gives way to {other}, which was asked for, too."
+            yield _warning("asked-for-gives-way", text, "Take one of the two.", "")
 
 
 def _unshared(facts: Facts, members: Sequence[Member]) -> Iterator[StackWarning]:
     """Sharding that was asked for where no step can be sharded, or `train.sharding` where there is one GPU."""
-    if facts.train_sharding == sharing.FSDP and facts.has_gpu and facts.gpu_count < 2:
+    if facts.train_sharding in sharing.TITLES and facts.has_gpu and facts.gpu_count < 2:
         why = "there is nothing to shard over with one GPU."
     elif sharing.is_asked(facts):
         why = sharing.why_none([(m.candidate.config, m.candidate.technique) for m in members], facts)
@@ -61,7 +59,8 @@ def _unshared(facts: Facts, members: Sequence[Member]) -> Iterator[StackWarning]
         return
     if why:
         fix = "Train with lora or full-sft on several GPUs, or leave it out of use and train.sharding."
-        yield _warning("asked-for-not-possible", f"FSDP was asked for and is left out: {why}", fix, "")
+        text = f"{sharing.TITLES[sharing.kind(facts)]} was asked for and is left out: {why}"
+        yield _warning("asked-for-not-possible", text, fix, "")
 
 
 def _given_way(steps: Sequence[Technique], assembled: Assembled) -> Iterator[StackWarning]:

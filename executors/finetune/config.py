@@ -25,6 +25,8 @@ TRAINABLE = (
 )
 
 _OTHERWISE = "sharding: ddp, or gradient_checkpointing, an 8-bit optimizer or qlora where memory is short"
+_COPIES = ("ddp", "zero1")
+"""Ways to share in which each process has a whole copy of the model."""
 
 
 class Config(TrainingConfig):
@@ -33,7 +35,8 @@ class Config(TrainingConfig):
     processes: int = Field(default=1, ge=1, le=1024)
     """Processes that share the training, one per GPU where there are some; the rows of a step stay the same."""
     sharding: Literal["ddp", "fsdp", "zero1", "zero2", "zero3"] = "ddp"
-    """How they share it: `ddp` gives each a copy of the model, `fsdp` a part of it. The others are not run."""
+    """How they share it: `ddp` gives each a copy of the model, `zero1` a copy and a part of the optimizer's state, the
+    others a part of all; `zero2` gathers the model once for both passes of a step, `zero3` and `fsdp` for each."""
     packing: bool = False
     """Texts are put together to sequences of full length, so that nothing is padded; conversations stay apart."""
 
@@ -57,11 +60,7 @@ def _check_group(config: Config, inputs: Inputs) -> list[Diagnostic]:
     from executors.training.group import share_batch
 
     found: list[Diagnostic] = []
-    if config.sharding.startswith("zero"):
-        text = f"sharding: {config.sharding} is not run by this version"
-        because = "ZeRO is DeepSpeed's, which is not a part of it; fsdp spreads the same over the processes as zero3"
-        found.append(Diagnostic(severity=Severity.DANGER, code="sharding", text=text, because=because, hint=_OTHERWISE))
-    if config.sharding == "fsdp":
+    if config.sharding != "ddp":
         found += _check_shards(config, inputs)
     if config.processes > 1:
         try:
@@ -79,13 +78,14 @@ def _check_shards(config: Config, inputs: Inputs) -> list[Diagnostic]:
     from executors.training.sharding import METHODS
 
     text = because = ""
+    has_copies = config.sharding in _COPIES
     if config.processes < 2:
         text, because = "there is nothing to shard over with one process", "processes is 1"
-    elif config.method not in METHODS:
-        text, because = f"{config.method} is not sharded", "its tensors have several number formats or are packed"
     elif config.optimizer not in ("adamw", "sgd"):
         text, because = f"{config.optimizer} is not sharded", "its state is no tensor of the parameter's shape"
-    elif inputs.roles["model"].kind is not ArtifactKind.CAUSAL_LM:
+    elif config.method not in METHODS and not has_copies:
+        text, because = f"{config.method} is not sharded", "its tensors have several number formats or are packed"
+    elif not has_copies and inputs.roles["model"].kind is not ArtifactKind.CAUSAL_LM:
         text, because = f"a {inputs.roles['model'].kind} is not sharded", "its masks or packed weights are kept whole"
     if not text:
         return []

@@ -98,6 +98,9 @@ def train_sequences(
     report_savings(trainer, config, say)
     if isinstance(trainer, sharding.ShardedModel):
         _make_whole(trainer, config, inputs)
+    elif sharding.is_divided(trainer) and config.method != "full":
+        bare = trainer.optimizer.optimizer
+        bare.pairs = [(parameter, sharding.gathered(master)) for parameter, master in bare.pairs]
     if group.rank():
         return
     if lesson is not None:
@@ -199,13 +202,16 @@ def _build(
     pad = loaded.tokenizer.pad_token_id or 0
     steps = len(ordered) // (micro_batch * accumulation * group.size())
     shared = setup.arguments(config, inputs, steps, micro_batch, accumulation)
-    is_sharded = group.size() > 1 and getattr(config, "sharding", "ddp") == "fsdp"
+    shared_by = getattr(config, "sharding", "ddp") if group.size() > 1 else "ddp"
+    is_sharded = shared_by in sharding.SPREAD
     if is_sharded:
-        sharding.shard(loaded.model)
+        sharding.shard(loaded.model, keeps_gathered=shared_by == "zero2")
     kind = make_class(SFTTrainer, answers_only=True, is_sharded=is_sharded)
     if lesson is not None:
         lesson.prepare(loaded.model)
         kind = type(f"Taught{kind.__name__}", (lesson.loss_class, kind), {"lesson": lesson})
+    divides = shared_by == "zero1"
+    optimizer = make_optimizer(loaded.model, config.learning_rate, config.optimizer, is_divided=divides)
     trainer = kind(
         model=loaded.model,
         args=SFTConfig(**shared, max_length=None, shuffle_dataset=False),  # cut while encoding
@@ -213,7 +219,7 @@ def _build(
         processing_class=loaded.tokenizer,
         data_collator=lambda rows: collate([Encoded(r["input_ids"], r["labels"], 0) for r in rows], pad),
         callbacks=[make_callback(reporter)],
-        optimizers=(make_optimizer(loaded.model, config.learning_rate, config.optimizer), None),
+        optimizers=(optimizer, None),
     )
     # The loss is divided by the labelled tokens of the whole accumulated batch.
     trainer.model_accepts_loss_kwargs = True

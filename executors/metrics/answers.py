@@ -46,8 +46,6 @@ def answer_losses(
                 results[row] = (total, count)
             done += len(chosen)
             after_batch(done)
-    if is_sharded:
-        model.reshard()  # without a backward pass it would stay gathered
     model.train(was_training)
     return results
 

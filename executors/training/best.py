@@ -11,7 +11,7 @@ from typing import Any
 
 from executors.artifact import Manifest, publish, temporary, verify, write_manifest
 from executors.training.group import rank
-from executors.training.sharding import ShardedModel, gathered, like, wait
+from executors.training.sharding import gathered, is_divided, like, wait
 
 NAME = "best"
 WEIGHTS = "weights.safetensors"
@@ -20,7 +20,7 @@ WEIGHTS = "weights.safetensors"
 def save_best(root: Path, step: int, trainer: Any, about: Manifest) -> None:
     """Keep the trainable weights of this step, in the precision the optimizer steps in. Raises OSError.
 
-    Every process of a sharded training calls it, the first one writes.
+    Every process of a training whose parts they hold calls it, the first one writes.
     """
     from safetensors.torch import save_file
 
@@ -32,7 +32,7 @@ def save_best(root: Path, step: int, trainer: Any, about: Manifest) -> None:
     save_file(weights, folder / WEIGHTS)
     write_manifest(folder, about.model_copy(update={"config": {**about.config, "step": step}}))
     publish(folder, root / NAME)
-    if isinstance(trainer, ShardedModel):
+    if is_divided(trainer):
         wait()
 
 
@@ -52,7 +52,7 @@ def restore_best(root: Path, step: int, trainer: Any) -> str:
         for name, tensor in _weights(trainer).items():
             tensor.copy_(like(saved[name], tensor))
             if parameters[name] is not tensor:
-                parameters[name].copy_(tensor)
+                parameters[name].copy_(like(saved[name], parameters[name]))
     return ""
 
 

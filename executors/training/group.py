@@ -165,15 +165,32 @@ def check_wrapping(trainer: Any, say: Say, sharding: str = "ddp") -> None:
     """
     from torch.distributed.fsdp import FSDPModule
 
-    from executors.training.sharding import held_share
+    from executors.training.sharding import SPREAD
 
     wrapper, processes = trainer.model_wrapped, trainer.accelerator.num_processes
     found = "FSDPModule" if isinstance(wrapper, FSDPModule) else type(wrapper).__name__
     say.log(f"the model is wrapped by {found} in {processes} processes")
-    if sharding == "fsdp":
-        share = held_share(trainer.model)
-        say.metric("held_share", share, "share")
-        say.log(f"each process holds {share:.0%} of the parameters")
-    if found != ("FSDPModule" if sharding == "fsdp" else "DistributedDataParallel"):
+    if sharding != "ddp":
+        _tell_held(trainer, say, sharding in SPREAD)
+    if found != ("FSDPModule" if sharding in SPREAD else "DistributedDataParallel"):
         text = f"the model was to be shared by {sharding} and is wrapped by {found}"
         say.diagnostic(Severity.WARNING, "other-wrapping", text)
+
+
+def _tell_held(trainer: Any, say: Say, is_spread: bool) -> None:
+    """Say what this process holds, as shares of the whole: between the steps, in them, and of the optimizer's state."""
+    from executors.training.optimizer import held_state_share
+    from executors.training.sharding import held_share
+
+    share = held_share(trainer.model.parameters())
+    say.metric("held_share", share, "share")
+    say.log(f"each process holds {share:.0%} of the parameters")
+    if is_spread:
+        in_step, gradients = trainer.held_in_step, trainer.held_gradients
+        say.metric("held_in_step_share", in_step, "share")
+        say.metric("held_gradient_share", gradients, "share")
+        say.log(f"between forward and backward pass {in_step:.0%}, and {gradients:.0%} of the gradients after them")
+    state = held_state_share(trainer.optimizer)
+    if state is not None:
+        say.metric("held_optimizer_share", state, "share")
+        say.log(f"each process holds {state:.0%} of the optimizer's masters and states")

@@ -19,7 +19,7 @@ from executors.training.checkpoint import Found, find_newest, read_history
 from executors.training.group import rank, size
 from executors.training.memory import RETRIES, is_out_of_memory, release, smaller
 from executors.training.reporter import Reporter
-from executors.training.sharding import ShardedModel
+from executors.training.sharding import is_divided
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _attempt(training: Training, found: Found, micro_batch: int, accumulation: i
 
 def _takes_part(trainer: Any) -> bool:
     """Whether this process keeps weights: the first of a group, and each where every one holds a part."""
-    return rank() == 0 or isinstance(trainer, ShardedModel)
+    return rank() == 0 or is_divided(trainer)
 
 
 def _end_with_best(training: Training, trainer: Any, say: Say) -> None:

@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from executors.training.sharding import held_share
+from executors.training.zero import all_processes, exchange, matching, own_rows
+
 OptimizerName = Literal["adamw", "adamw-8bit", "paged-adamw-8bit", "adafactor", "sgd"]
 
 
@@ -19,32 +22,37 @@ class MasterStep:
     pairs: Sequence[tuple[Any, Any]]
 
     def step(self, closure: Any = None) -> Any:
-        """Gradients to the masters, one step there, masters back to the model."""
+        """Gradients to the masters, one step there, masters back to the model; divided ones to the other processes."""
         import torch
 
         moved = [(parameter, master) for parameter, master in self.pairs if parameter is not master]
         for parameter, master in moved:
-            master.grad = None if parameter.grad is None else parameter.grad.to(master.dtype)
+            master.grad = None if parameter.grad is None else matching(parameter.grad, master).to(master.dtype)
         result = super().step(closure)  # type: ignore[misc]
-        if moved:
-            with torch.no_grad():
-                torch._foreach_copy_([_local(p) for p, _ in moved], [_local(m) for _, m in moved])
-            for _, master in moved:
-                master.grad = None
+        with torch.no_grad():
+            copied = [(matching(p, master), master) for p, master in moved if p.dtype != master.dtype]
+            if copied:
+                torch._foreach_copy_([_local(p) for p, _ in copied], [_local(m) for _, m in copied])
+            exchange(moved)
+        for _, master in moved:
+            master.grad = None
         return result
 
 
-def make_optimizer(model: Any, learning_rate: float, name: OptimizerName = "adamw") -> Any:
+def make_optimizer(model: Any, learning_rate: float, name: OptimizerName = "adamw", *, is_divided: bool = False) -> Any:
     """An optimizer over the trainable parameters, in their order in the model, without weight decay.
 
     adamw: betas 0.9 and 0.999. adamw-8bit: its moments in 8 bits by blocks (Dettmers et al. 2022, 8-bit Optimizers via
     Block-wise Quantization); paged: in memory that the GPU may evict to the host. adafactor: a row and a column of
     second moments per matrix (Shazeer and Stern 2018). sgd: no state at all.
+    `is_divided`: each process of the group keeps masters and states of its rows of every parameter, where the model
+    itself is whole in all of them; for adamw and sgd, which step each number by itself.
     """
+    mesh = all_processes() if is_divided else None
     pairs = []
     for parameter in model.parameters():
         if parameter.requires_grad:
-            pairs.append((parameter, _master(parameter)))
+            pairs.append((parameter, _master(parameter, mesh)))
     base, settings = _kind(name)
     kind: Any = type(f"Master{base.__name__}", (MasterStep, base), {})
     optimizer = kind([master for _, master in pairs], lr=learning_rate, weight_decay=0.0, **settings)
@@ -63,17 +71,31 @@ def state_bytes(optimizer: Any) -> int:
     return sum({value.data_ptr(): value.numel() * value.element_size() for value in values}.values())
 
 
+def held_state_share(optimizer: Any) -> float | None:
+    """Bytes of masters and states that this process holds, as a share of all; None where there are none."""
+    import torch
+
+    bare = getattr(optimizer, "optimizer", optimizer)
+    kept = [value for state in bare.state.values() for value in state.values() if torch.is_tensor(value)]
+    kept += [master for parameter, master in bare.pairs if parameter.dtype != master.dtype]
+    return held_share(kept) if kept else None
+
+
 def _local(tensor: Any) -> Any:
     """What this process holds of a tensor: all of it, or its shard."""
     return tensor.to_local() if hasattr(tensor, "to_local") else tensor
 
 
-def _master(parameter: Any) -> Any:
-    """A float32 copy of a short parameter, any other as it is. Shards stay shards."""
+def _master(parameter: Any, mesh: Any = None) -> Any:
+    """A float32 copy of a short parameter, any other as it is. Shards stay shards.
+
+    With a mesh the rows of this process: of a short parameter copied, else where they lie in the parameter.
+    """
     import torch
 
     is_short = parameter.dtype in (torch.bfloat16, torch.float16)
-    return parameter.detach().float() if is_short else parameter
+    rows = own_rows(parameter.detach(), mesh) if mesh is not None and parameter.ndim else parameter
+    return rows.detach().float() if is_short else rows
 
 
 def _kind(name: OptimizerName) -> tuple[type, dict[str, Any]]:

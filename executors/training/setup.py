@@ -13,6 +13,7 @@ from executors.models.load import Loaded, find_folder, load_model
 from executors.protocol import Inputs, Say
 from executors.training import group
 from executors.training.config import TrainingConfig
+from executors.training.sharding import SPREAD
 
 MAX_GRAD_NORM = 1.0
 SHORT_SEQUENCE = 128
@@ -44,7 +45,7 @@ def load_base(config: TrainingConfig, inputs: Inputs) -> Loaded:
             bnb_4bit_compute_dtype=choose_dtype(config.precision),
         )
     # What is to be sharded need not fit on one GPU.
-    device = "cpu" if getattr(config, "sharding", "ddp") == "fsdp" else None
+    device = "cpu" if getattr(config, "sharding", "ddp") in SPREAD else None
     return load_model(kind, inputs.path("model"), config.precision, quantization=quantization, device=device)
 
 

@@ -14,6 +14,7 @@ from advisor.engine.estimate import constants as c
 from advisor.engine.estimate import shapes
 from advisor.engine.estimate.host import is_compared
 from advisor.engine.estimate.methods import Method
+from advisor.engine.estimate.sharding import by_executors, gathers_of
 from advisor.engine.estimate.workload import precision_of, training_tokens
 
 
@@ -39,13 +40,14 @@ def achieved_flops(facts: Facts, precision: str = "bf16") -> float:
 
 
 class Passes(NamedTuple):
-    """How a micro batch is passed through a model: tokens of it, tokens of one sequence, recomputation, GPUs."""
+    """How a micro batch is passed through a model: its tokens, those of one sequence, recomputation, GPUs, their split
+    of the memory."""
 
     tokens: float
     length: float
     recomputes: bool
     gpus: int = 1
-    is_sharded: bool = False
+    sharding: str = "none"
     precision: str = "bf16"
     accumulation: int = 1
 
@@ -64,12 +66,13 @@ def micro_batch_seconds(shape: ModelShape, method: Method, facts: Facts, passes:
     weights = shapes.linear_params(shape)
     if method.quantized_base:
         seconds += times * weights * c.DEQUANTIZE_BYTES / (bandwidth * c.DEQUANTIZE_SHARE)
-    if passes.gpus > 1 and passes.is_sharded:
+    gathers = gathers_of(passes.sharding, times)
+    if passes.gpus > 1 and gathers:
         link = c.LINK_GBS["nvlink" if bandwidth >= c.LINKED_FROM_GBS * 1e9 else "pcie"] * 1e9
         size = weights * (c.NF4_BYTES if method.quantized_base else c.HALF)
-        seconds += times * size * (1 - 1 / passes.gpus) / link
+        seconds += gathers * size * (1 - 1 / passes.gpus) / link
     if method.trains == "all":
-        share = passes.gpus if passes.is_sharded else 1
+        share = 1 if passes.sharding in ("none", "ddp") else passes.gpus
         seconds += shapes.count_params(shape) * c.OPTIMIZER_BYTES / bandwidth / share / passes.accumulation
     return seconds
 
@@ -97,7 +100,7 @@ def step_seconds(shape: ModelShape, method: Method, facts: Facts, config: dict[s
             at_once.length,
             recomputes,
             gpus,
-            config.get("sharding", "fsdp") in ("fsdp", "zero3"),
+            by_executors(config.get("sharding", "fsdp")),
             precision_of(facts, config),
             int(config.get("accumulation") or 1),
         )

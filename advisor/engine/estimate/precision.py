@@ -31,7 +31,7 @@ class Sizes(NamedTuple):
 
 def sizes_of(request: EstimateRequest, method: Method) -> Sizes:
     """Element sizes of this request. Under DeepSpeed 16-bit parameters always have fp32 masters and states."""
-    deepspeed = request.sharding.startswith("zero")
+    deepspeed = request.sharding.startswith("zero") and not request.by_executors
     if request.precision == "fp32":
         return Sizes(4, 4, 4, 4, 4, 4, 0, False)
     if request.precision.endswith("-mixed"):

@@ -1,6 +1,8 @@
 """How weights, gradients and optimizer states are split over GPUs, and what gathering them costs.
 
 ZeRO: Rajbhandari et al. 2020. FSDP shards everything by block; embeddings and head form a unit that stays gathered.
+The executors run ZeRO by PyTorch: stage 1 is DDP with divided states (`ddp-states`), stage 2 FSDP whose weights stay
+gathered from the forward to the end of the backward pass (`fsdp-kept`), stage 3 FSDP.
 """
 
 from __future__ import annotations
@@ -24,6 +26,24 @@ class Shares(NamedTuple):
     """Gradients stay in place between the steps (buckets), instead of taking the room activations leave."""
 
 
+_BY_EXECUTORS = {"zero1": "ddp-states", "zero2": "fsdp-kept", "zero3": "fsdp"}
+
+
+def strategy_of(request: EstimateRequest) -> str:
+    """How the memory is split: the sharding as asked, or what the executors make of it."""
+    return by_executors(request.sharding) if request.by_executors else request.sharding
+
+
+def by_executors(sharding: str) -> str:
+    """What the executors make of a sharding."""
+    return _BY_EXECUTORS.get(sharding, sharding)
+
+
+def gathers_of(sharding: str, passes: int) -> int:
+    """How often each sharded weight is gathered for a micro batch of so many forward and backward passes."""
+    return {"fsdp": passes, "zero3": passes, "fsdp-kept": 1}.get(sharding, 0)
+
+
 def shares_of(sharding: str, gpus: int) -> Shares:
     """The split under a sharding strategy; one GPU holds all."""
     part = 1.0 / gpus
@@ -31,7 +51,7 @@ def shares_of(sharding: str, gpus: int) -> Shares:
         return Shares(1.0, 1.0, 1.0, False, False)
     if sharding == "ddp":
         return Shares(1.0, 1.0, 1.0, False, True)
-    if sharding == "zero1":
+    if sharding in ("zero1", "ddp-states"):
         return Shares(1.0, 1.0, part, False, True)
     if sharding == "zero2":
         return Shares(1.0, part, part, False, True)
@@ -42,15 +62,17 @@ def communication_bytes(sharding: str, gpus: int, gradient_bytes: float) -> floa
     """Buckets of gradients under DDP (a second copy of all) and ZeRO (two of at most 5e8 elements)."""
     if gpus == 1:
         return 0.0
-    if sharding == "ddp":
+    if sharding in ("ddp", "ddp-states"):
         return c.DDP_BUCKETS * gradient_bytes
     if sharding.startswith("zero"):
         return min(c.ZERO_BUCKET, 2 * gradient_bytes)
     return 0.0
 
 
-def gathered_bytes(weights: Weights, gpus: int) -> float:
-    """Full weights on the GPU at once beside the shards."""
+def gathered_bytes(weights: Weights, gpus: int, sharding: str) -> float:
+    """Full weights on the GPU at once beside the shards: of some blocks, or of all where they are kept."""
+    if sharding == "fsdp-kept":
+        return weights.total
     return (c.GATHERED_LAYERS * weights.block + weights.root) * (1 - 1 / gpus)
 
 

@@ -20,7 +20,7 @@ from advisor.engine.estimate.methods import Method
 from advisor.engine.estimate.optimizers import optimizer_of
 from advisor.engine.estimate.precision import Sizes, is_quantized, sizes_of
 from advisor.engine.estimate.shapes import Linear
-from advisor.engine.estimate.sharding import communication_bytes, flat_gradients, gathered_bytes, shares_of
+from advisor.engine.estimate.sharding import communication_bytes, flat_gradients, gathered_bytes, shares_of, strategy_of
 from advisor.engine.estimate.weights import plain_bytes, weights_of
 
 
@@ -60,24 +60,25 @@ def training_peak(shape: ModelShape, request: EstimateRequest, method: Method) -
     """The terms of the peak on one GPU, in bytes."""
     sizes = sizes_of(request, method)
     weights = weights_of(shape, request, method, sizes)
-    shares = shares_of(request.sharding, request.gpus)
+    sharding = strategy_of(request)
+    shares = shares_of(sharding, request.gpus)
     trained = _trained(shape, request, method, sizes)
     memory = Breakdown()
     memory.weights = weights.total * shares.weights + _companions(shape, request, method, shares.weights)
-    memory.adapters = trained.adapter_bytes * (shares.weights if request.sharding in ("fsdp", "zero3") else 1.0)
+    memory.adapters = trained.adapter_bytes * (shares.weights if sharding in ("fsdp", "zero3") else 1.0)
     copies = 1 + method.trained_copies
     memory.optimizer = trained.states * shares.states * copies
     gradients = trained.gradients * shares.gradients * copies
-    if method.trains == "adapter" and request.sharding == "fsdp":
+    if method.trains == "adapter" and sharding == "fsdp":
         flat = flat_gradients(weights.total, weights.block, request)
         gradients += flat if request.flat_units else 0.0
         is_upper_end = not request.flat_units and not weights.dequantized  # packed weights take no gradient
         memory.more += flat if is_upper_end else 0.0
     memory.weights += _autocast_copies(shape, sizes, method) if not shares.gathers else 0.0
     memory.temporary = c.BLAS_WORKSPACE + weights.dequantized
-    memory.temporary += communication_bytes(request.sharding, request.gpus, trained.gradients)
+    memory.temporary += communication_bytes(sharding, request.gpus, trained.gradients)
     if shares.gathers:
-        memory.temporary += gathered_bytes(weights, request.gpus)
+        memory.temporary += gathered_bytes(weights, request.gpus, sharding)
     _add_step(memory, shape, request, method, sizes, gradients, shares.keeps_gradients)
     memory.assumptions += _notes(shape, request, method, sizes)
     return memory
@@ -207,7 +208,7 @@ def _notes(shape: ModelShape, request: EstimateRequest, method: Method, sizes: S
         notes.append("paged optimizer states live outside torch's allocator; count: nvml includes them")
     if request.sharding == "none" and request.gpus > 1:
         notes.append("gpus without sharding: every GPU holds the whole model")
-    if request.sharding == "fsdp" and method.trains == "adapter":
+    if strategy_of(request) == "fsdp" and method.trains == "adapter":
         notes.append(
             "frozen and trained weights in one flat parameter (FSDP1): gradients of both, whole while accumulating"
             if request.flat_units

@@ -89,6 +89,7 @@ def request_of(method: str, shape: ModelShape, facts: Facts, config: dict[str, A
         attention="flash" if facts.has_gpu else "sdpa",
         gpus=gpus,
         sharding=config.get("sharding", "fsdp" if gpus > 1 else "none"),
+        by_executors=True,
         count="nvml" if facts.has_gpu else "allocated",
     )
 

@@ -95,6 +95,51 @@ def test_other_methods_are_not_sharded(
     assert set(warned(found)) <= set(plan.notes)
 
 
+@pytest.mark.parametrize(
+    ("use", "train", "sharding"),
+    [
+        (("lora", "deepspeed-zero"), {}, "zero2"),
+        (("lora", "deepspeed-zero"), {"sharding": "zero1"}, "zero1"),
+        (("full-sft",), {"sharding": "zero3"}, "zero3"),
+        (("dora",), {"sharding": "zero1"}, "zero1"),
+        (("qlora", "deepspeed-zero"), {"sharding": "zero1"}, "zero1"),
+    ],
+)
+def test_a_stage_is_planned_as_named(
+    use: tuple[str, ...], train: dict[str, Any], sharding: str, advise: Advise, planned: Planned
+) -> None:
+    """`train.sharding` says the stage, ZeRO by name alone the second; the first shares any way of training."""
+    values = answers(1, 2, 24, *use, train=train)
+    found, (step,) = advise(values), planned(values).steps
+    assert (step.config["sharding"], step.config["processes"]) == (sharding, 2)
+    assert not warned(found) and not found.stack[0].not_yet
+    assert ("deepspeed-zero" in supports(found)) == ("deepspeed-zero" in use)
+
+
+def test_one_way_of_sharing_gives_way_to_another(advise: Advise, planned: Planned) -> None:
+    """ZeRO by name beside `train.sharding: fsdp` is told to give way, and FSDP is planned."""
+    values = answers(1, 2, 24, "lora", "deepspeed-zero", train={"sharding": "fsdp"})
+    found = advise(values)
+    assert [w.code for w in found.warnings if "DeepSpeed ZeRO" in w.text] == ["asked-for-gives-way"]
+    assert planned(values).steps[0].config["sharding"] == "fsdp"
+
+
+def test_a_stage_that_leaves_the_weights_whole_does_not_carry_a_larger_model(advise: Advise) -> None:
+    """30B on four GPUs of 80 GB runs under stage 3; under stages 1 and 2 it is told which stage divides the weights."""
+    values = answers(30, 4, 80, "full-sft")
+    notes = {s: advise({**values, "train": {"sharding": s}}).stack[0].not_yet for s in ("zero1", "zero2", "zero3")}
+    assert "set train.sharding to zero3" in notes["zero1"] and "set train.sharding to zero3" in notes["zero2"]
+    assert not notes["zero3"]
+
+
+def test_dividing_states_alone_makes_room(advise: Advise) -> None:
+    """All weights of 10B do not fit one GPU of 80 GB with AdamW; with divided states they do, as the advice says."""
+    (entry,) = (found := advise(answers(10, 4, 80, "full-sft", train={"sharding": "zero1"}))).stack
+    assert (entry.config["sharding"], entry.config["gpus"], entry.not_yet) == ("zero1", 4, "")
+    (support,) = [support for support in found.supports if support.technique == "deepspeed-zero"]
+    assert "the optimizer's states" in support.because[0].text
+
+
 def test_nothing_trained_is_not_shared(advise: Advise) -> None:
     """Retrieval alone has no support that shards a training."""
     found = advise(answers(1, 2, 24, "fsdp", "basic-rag", goal="ground-knowledge"))

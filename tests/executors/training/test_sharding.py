@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,23 +13,23 @@ import pytest
 from executors.artifact import Manifest
 from executors.training import best, checkpoint
 from executors.training.optimizer import make_optimizer
-from executors.training.sharding import ShardedModel, gathered, shard
+from executors.training.sharding import SPREAD, ShardedModel, gathered, is_divided, is_sharded, shard
 from tests.executors.training.together import run_two
 
 
-class Trainer(ShardedModel):
+class Trainer:
     """What checkpoints and best weights read of a trainer."""
 
-    def __init__(self, *, steps: int, is_shared: bool) -> None:
+    def __init__(self, *, steps: int, sharding: str = "") -> None:
         import torch
         from transformers import TrainerState
 
         torch.manual_seed(0)
         self.model: Any = torch.nn.Module()
         self.model.blocks = torch.nn.ModuleList(torch.nn.Linear(6, 6).bfloat16() for _ in range(2))
-        if is_shared:
-            shard(self.model)
-        self.optimizer = make_optimizer(self.model, 1e-2)
+        if sharding in SPREAD:
+            shard(self.model, keeps_gathered=sharding == "zero2")
+        self.optimizer = make_optimizer(self.model, 1e-2, is_divided=sharding == "zero1")
         self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: 1.0)
         for _ in range(steps):
             for parameter in self.model.parameters():
@@ -38,31 +39,42 @@ class Trainer(ShardedModel):
         self.reporter = SimpleNamespace(history=[])
 
 
-def write_shared(folder: Path) -> None:
-    """One member: save a sharded training, and bring it back into a fresh one."""
-    trainer = Trainer(steps=3, is_shared=True)
-    parts = [*checkpoint._trainable(trainer.model).items(), *best.whole_weights(trainer).items()]
+class ShardedTrainer(Trainer, ShardedModel):
+    """The same of a trainer whose model is sharded."""
+
+
+def write_shared(folder: Path, sharding: str) -> None:
+    """One member: save a shared training, and bring it back into a fresh one."""
+    kind = ShardedTrainer if sharding in SPREAD else Trainer
+    trainer = kind(steps=3, sharding=sharding)
+    assert is_divided(trainer)
+    parts = [*best.whole_weights(trainer).items()]
+    parts += checkpoint._trainable(trainer.model).items() if sharding in SPREAD else []
     parts += [(name, t) for name, t in checkpoint._optimizer_state(trainer.optimizer)[0].items() if "step" not in name]
     is_first = os.environ["RANK"] == "0"
     assert all((tensor.numel() > 0) == is_first and tensor.device.type == "cpu" for _, tensor in parts)
     saved = checkpoint.save(folder / "shared", 3, trainer, Manifest())
     best.save_best(folder / "shared", 3, trainer, Manifest())
-    fresh = Trainer(steps=0, is_shared=True)
+    fresh = kind(steps=0, sharding=sharding)
     checkpoint.restore_weights(saved, fresh.model)
     checkpoint.restore_optimizer(saved, fresh.optimizer, fresh.lr_scheduler)
     for one, two in zip(trainer.model.parameters(), fresh.model.parameters(), strict=True):
         assert gathered(one.detach()).tolist() == gathered(two.detach()).tolist()
-    assert best.restore_best(folder / "shared", 3, Trainer(steps=0, is_shared=True)) == ""
+    behind = kind(steps=1, sharding=sharding)
+    assert best.restore_best(folder / "shared", 3, behind) == ""
+    for one, two in zip(trainer.model.parameters(), behind.model.parameters(), strict=True):
+        assert gathered(one.detach()).tolist() == gathered(two.detach()).tolist()
 
 
 @pytest.mark.slow
-def test_only_the_first_process_holds_what_is_written(tmp_path: Path) -> None:
-    """Of a sharded training the first process alone gathers whole tensors; its files are those of one process."""
+@pytest.mark.parametrize("sharding", ["fsdp", "zero1"])
+def test_only_the_first_process_holds_what_is_written(sharding: str, tmp_path: Path) -> None:
+    """Of what is divided the first process alone gathers whole tensors; its files are those of one process."""
     import torch
     from safetensors.torch import load_file
 
-    run_two(write_shared, tmp_path)
-    alone = Trainer(steps=3, is_shared=False)
+    run_two(partial(write_shared, sharding=sharding), tmp_path)
+    alone = Trainer(steps=3)
     folder = checkpoint.save(tmp_path / "alone", 3, alone, Manifest())
     best.save_best(tmp_path / "alone", 3, alone, Manifest())
     files = [Path(folder.name) / checkpoint.WEIGHTS, Path(folder.name) / checkpoint.OPTIMIZER]
@@ -71,3 +83,28 @@ def test_only_the_first_process_holds_what_is_written(tmp_path: Path) -> None:
         assert one.keys() == two.keys()
         # Shards end elsewhere in the processor's vectors: a last bit of a moment may differ.
         assert all(torch.allclose(one[name], two[name], rtol=1e-6, atol=0) for name in one)
+
+
+def measure_and_step(folder: Path) -> None:
+    """One member: a forward pass without gradients between a step and the next."""
+    import torch
+
+    for keeps_gathered in (True, False):
+        torch.manual_seed(0)
+        model: Any = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.ReLU())
+        # The list in which `shard` looks for blocks; its forward pass is that of the module that holds the block.
+        model[1].blocks = torch.nn.ModuleList([model[0]])
+        shard(model, keeps_gathered=keeps_gathered)
+        with torch.no_grad():
+            model(torch.ones(1, 4))
+        assert all(is_sharded(parameter) for parameter in model.parameters())
+        loss = model(torch.ones(1, 4)).sum()
+        assert is_sharded(model[0].weight) is not keeps_gathered
+        loss.backward()
+        assert all(is_sharded(p) and is_sharded(p.grad) for p in model.parameters())
+
+
+@pytest.mark.slow
+def test_what_measuring_gathered_is_given_back(tmp_path: Path) -> None:
+    """Gathered weights stay for a backward pass where that is asked for, and never beyond it or without one."""
+    run_two(measure_and_step, tmp_path)

@@ -116,7 +116,7 @@ def test_sharded_weights_take_time_to_gather() -> None:
 
     def seconds(bandwidth: float, gpus: int) -> float:
         facts = Facts(goal="x", has_gpu=True, gpu_tflops_bf16=200.0, gpu_bandwidth_gbs=bandwidth)
-        return micro_batch_seconds(shape, method, facts, Passes(1024, 1024, True, gpus, gpus > 1))
+        return micro_batch_seconds(shape, method, facts, Passes(1024, 1024, True, gpus, "fsdp"))
 
     assert seconds(1000.0, 2) - seconds(1000.0, 1) > 8 * (seconds(2000.0, 2) - seconds(2000.0, 1)) > 0
 

@@ -124,6 +124,21 @@ def test_sharding_divides_and_gathers() -> None:
     assert zero1.terms.optimizer == pytest.approx(alone.terms.optimizer / 8)
 
 
+def test_stages_as_the_executors_run_them() -> None:
+    """PyTorch's stage 1 is DDP with divided states; stage 2 keeps whole weights in a step beside their shards, and
+    divides gradients and states; stage 3 is FSDP."""
+    asked: dict[str, Any] = {"method": "full", "precision": "fp32", "accumulation": 4, "gpus": 8, "by_executors": True}
+    ddp, zero1, zero2, zero3, fsdp = (
+        peak(**asked, sharding=sharding).terms for sharding in ("ddp", "zero1", "zero2", "zero3", "fsdp")
+    )
+    assert zero1 == ddp.model_copy(update={"optimizer": pytest.approx(ddp.optimizer / 8)})
+    assert (zero2.gradients, zero2.optimizer) == (fsdp.gradients, fsdp.optimizer)
+    assert fsdp.gradients == pytest.approx(ddp.gradients / 8)
+    weights = 4 * PARAMS / c.GIB
+    assert zero2.weights + zero2.temporary == pytest.approx(weights * 9 / 8 + c.BLAS_WORKSPACE / c.GIB)
+    assert zero3 == fsdp
+
+
 def test_flat_units_hold_gradients_of_frozen_weights() -> None:
     """FSDP1 with frozen and trained weights in one flat parameter: whole gradients of both while it accumulates."""
     shared: dict[str, Any] = {"method": "lora", "gpus": 2, "sharding": "fsdp", "gradient_checkpointing": True}
