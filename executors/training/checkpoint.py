@@ -162,8 +162,7 @@ def _optimizer_state(optimizer: Any) -> tuple[dict[str, Any], list[dict[str, Any
     tensors: dict[str, Any] = {}
     numbers: dict[str, Any] = {}
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    # A master in the parameter's own format is the parameter, or this process's rows of it: it stands in the weights.
-    shared = {id(master) for parameter, master in getattr(optimizer, "pairs", ()) if parameter.dtype == master.dtype}
+    shared = {id(parameter) for parameter, master in getattr(optimizer, "pairs", ()) if parameter is master}
     for number, parameter in enumerate(parameters):
         if hasattr(optimizer, "pairs") and id(parameter) not in shared:
             tensors[f"{number}.master"] = gathered(parameter.detach()).contiguous()

@@ -30,7 +30,7 @@ class MasterStep:
             master.grad = None if parameter.grad is None else matching(parameter.grad, master).to(master.dtype)
         result = super().step(closure)  # type: ignore[misc]
         with torch.no_grad():
-            copied = [(matching(p, master), master) for p, master in moved if p.dtype != master.dtype]
+            copied = [(matching(p, master), master) for p, master in moved]
             if copied:
                 torch._foreach_copy_([_local(p) for p, _ in copied], [_local(m) for _, m in copied])
             exchange(moved)
@@ -77,7 +77,7 @@ def held_state_share(optimizer: Any) -> float | None:
 
     bare = getattr(optimizer, "optimizer", optimizer)
     kept = [value for state in bare.state.values() for value in state.values() if torch.is_tensor(value)]
-    kept += [master for parameter, master in bare.pairs if parameter.dtype != master.dtype]
+    kept += [master for parameter, master in bare.pairs if parameter is not master]
     return held_share(kept) if kept else None
 
 
@@ -89,13 +89,14 @@ def _local(tensor: Any) -> Any:
 def _master(parameter: Any, mesh: Any = None) -> Any:
     """A float32 copy of a short parameter, any other as it is. Shards stay shards.
 
-    With a mesh the rows of this process: of a short parameter copied, else where they lie in the parameter.
+    With a mesh a copy of this process's rows in any case: a trainer may give the parameter another storage.
     """
     import torch
 
     is_short = parameter.dtype in (torch.bfloat16, torch.float16)
-    rows = own_rows(parameter.detach(), mesh) if mesh is not None and parameter.ndim else parameter
-    return rows.detach().float() if is_short else rows
+    if mesh is not None and parameter.ndim:
+        return own_rows(parameter.detach(), mesh).to(torch.float32 if is_short else parameter.dtype, copy=True)
+    return parameter.detach().float() if is_short else parameter
 
 
 def _kind(name: OptimizerName) -> tuple[type, dict[str, Any]]:

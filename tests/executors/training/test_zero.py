@@ -41,9 +41,8 @@ def compare(folder: Path) -> None:
                 assert not is_sharded(divided[key])
                 assert torch.allclose(divided[key], whole[key], rtol=1e-6, atol=1e-7), (dtype, name, key)
             assert state_bytes(optimizer) <= 0.7 * state_bytes(known)
-            has_state = name == "adamw" or dtype is torch.bfloat16
             share = held_state_share(optimizer)
-            assert (share is not None and 0.4 < share < 0.7) if has_state else share is None
+            assert share is not None and 0.4 < share < 0.7
             assert all(is_sharded(master) == (parameter.ndim > 0) for parameter, master in optimizer.pairs)
             assert all(master.grad is None for parameter, master in optimizer.pairs if parameter.ndim)
 
