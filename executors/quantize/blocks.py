@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from executors.activations.batch import Batch, Layers
-from executors.activations.hessian import input_hessian, inverse_factor
+from executors.activations.hessian import input_hessian
 from executors.prune.layers import LEDGER
 from executors.quantize.compressed_form import Form
 from executors.quantize.rounded import Rounded, to_float8
-from executors.quantize.rounding import gptq
+from executors.quantize.rounding import Curvature, gptq
 from executors.tensors.folder import ModelFolder, read_json
 from executors.tensors.source import read_tensor, require_finite
 
@@ -86,12 +86,14 @@ class GptqBlocks:
     def _round(self, layers: Layers, inputs: torch.Tensor) -> None:
         hessian = input_hessian(inputs)
         require_finite(f"{next(iter(layers)).removesuffix('.weight')} (its input)", hessian)
-        factor, dead = inverse_factor(hessian)
-        weights = [read_finite(self._model, name).to(inputs.device).float().masked_fill_(dead, 0) for name in layers]
+        curvature = Curvature.of(hessian)
+        weights = [read_finite(self._model, name).to(inputs.device).float() for name in layers]
+        # What no input ever reaches is 0.
+        weights = [weight.masked_fill_(curvature.dead, 0) for weight in weights]
         # What an earlier step set to zero stays zero; its error, too, is taken over by the rest.
         keep = [weight != 0 for weight in weights] if self._sparse.keys() & layers.keys() else None
         group = self._form.group or inputs.shape[-1]
-        found = gptq(weights, factor, self._form.bits, group, keep, self._form.symmetric)
+        found = gptq(weights, curvature, self._form.bits, group, keep, self._form.symmetric)
         for (name, layer), rounded in zip(layers.items(), found, strict=True):
             layer.weight.data.copy_(rounded.dense())
             self._done.rounded[name] = rounded.cpu()

@@ -1,14 +1,18 @@
 """GPTQ: rounding weights column by column while the columns still free take over the error.
 
-Frantar et al. 2022, arXiv 2210.17323, section 3 and algorithm 1, with the scales of a group found on its columns after
-every earlier error has been taken over (section 4, grouping). Plain tensor functions without input or output.
+Frantar et al. 2022, arXiv 2210.17323, section 3 and algorithm 1. Columns go in the order of the Hessian's diagonal, the
+most important first, while there are many left to take over their errors (the order that the authors' code calls
+act-order); groups stay neighbours, and their scales are found beforehand on the weights as they were, so that a loader
+needs no index of groups. Plain tensor functions without input or output.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from executors.activations.compensation import compensate
+from executors.activations.hessian import DAMPING, inverse_factor
 from executors.quantize.rounded import Rounded, integer_range
 
 if TYPE_CHECKING:
@@ -16,6 +20,32 @@ if TYPE_CHECKING:
 
 CLIPS = tuple(1 - 0.05 * step for step in range(8))
 """Shares of the range that are tried as its end."""
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """What the inputs of a layer say of its columns, of the Hessian H [in, in] of its output error.
+
+    `importance` [in]: the diagonal of H. `order` [in]: the columns, the most important first. `factor` [in, in]: of the
+    inverse of H in that order, see `inverse_factor`.
+    """
+
+    importance: torch.Tensor
+    order: torch.Tensor
+    factor: torch.Tensor
+
+    @staticmethod
+    def of(hessian: torch.Tensor, damping: float = DAMPING) -> Curvature:
+        """Of a Hessian, which stays as it is. Raises AdvisorError when it cannot be inverted."""
+        importance = hessian.diagonal().clone()
+        order = importance.argsort(descending=True, stable=True)
+        factor, _ = inverse_factor(hessian[order][:, order], damping)
+        return Curvature(importance, order, factor)
+
+    @property
+    def dead(self) -> torch.Tensor:
+        """Which inputs [in] were never active."""
+        return self.importance == 0
 
 
 def group_scales(
@@ -48,7 +78,7 @@ def group_scales(
 
 def gptq(
     weights: list[torch.Tensor],
-    factor: torch.Tensor,
+    curvature: Curvature,
     bits: int,
     group: int,
     keep: list[torch.Tensor] | None = None,
@@ -56,14 +86,14 @@ def gptq(
 ) -> list[Rounded]:
     """Weights [out, in] fed by the same inputs, in groups of `group` inputs.
 
-    `factor`: see `inverse_factor`. `keep`: masks of the weights that may differ from zero.
+    `keep`: masks of the weights that may differ from zero.
     """
     import torch
 
     sizes = [len(weight) for weight in weights]
     joined = torch.cat([weight.float() for weight in weights])
-    rule = _Grid(factor, bits, group, joined.shape, torch.cat(keep).T if keep else None, symmetric)
-    compensate(joined, factor, rule)
+    rule = _Grid(joined.T, curvature, bits, group, torch.cat(keep).T if keep else None, symmetric)
+    compensate(joined[:, curvature.order], curvature.factor, rule)
     parts = [part.T.split(sizes) for part in (rule.integers, rule.scales, rule.zeros.to(torch.int8))]
     return [
         Rounded(values.contiguous(), scales.contiguous(), None if symmetric else zeros.contiguous())
@@ -72,40 +102,37 @@ def gptq(
 
 
 class _Grid:
-    """Rounds columns to whole multiples of their group's scale and keeps both."""
+    """Rounds columns to whole multiples of their group's scale and keeps both, in the weight's own order."""
 
     def __init__(
         self,
-        factor: torch.Tensor,
+        columns: torch.Tensor,
+        curvature: Curvature,
         bits: int,
         group: int,
-        shape: torch.Size,
         keep: torch.Tensor | None,
         symmetric: bool,
     ) -> None:
         import torch
 
-        rows, width = shape
-        self.every = group
-        self._bits = bits
-        self._symmetric = symmetric
+        self.every = len(columns)
         self._low, self._high = integer_range(bits)
-        # What an error in a column costs once all later columns have taken it over.
-        self._importance = factor.diagonal().square().reciprocal()
         self._keep = keep
-        self.integers = torch.empty(width, rows, dtype=torch.int8, device=factor.device)
-        self.scales = torch.empty(width // group, rows, dtype=torch.float32, device=factor.device)
-        self.zeros = torch.empty_like(self.scales)
+        self._order: list[int] = curvature.order.tolist()
+        self._group = group
+        self.integers = torch.empty(columns.shape, dtype=torch.int8, device=columns.device)
+        parts = zip(columns.split(group), curvature.importance.split(group), strict=True)
+        found = [group_scales(part, importance, bits, symmetric) for part, importance in parts]
+        self.scales, self.zeros = (torch.stack(one) for one in zip(*found, strict=True))
 
     def prepare(self, start: int, columns: torch.Tensor) -> None:
-        importance = self._importance[start : start + len(columns)]
-        self._scale, self._zero = group_scales(columns, importance, self._bits, self._symmetric)
-        self.scales[start // self.every] = self._scale
-        self.zeros[start // self.every] = self._zero
+        """Nothing: scales do not follow the errors."""
 
     def settle(self, column: int, values: torch.Tensor) -> torch.Tensor:
-        whole = (values / self._scale).add_(self._zero).round_().clamp_(self._low, self._high)
+        own = self._order[column]
+        scale, zero = self.scales[own // self._group], self.zeros[own // self._group]
+        whole = (values / scale).add_(zero).round_().clamp_(self._low, self._high)
         if self._keep is not None:
-            whole = whole.sub_(self._zero).mul_(self._keep[column]).add_(self._zero)
-        self.integers[column] = whole
-        return whole.sub_(self._zero).mul_(self._scale)
+            whole = whole.sub_(zero).mul_(self._keep[own]).add_(zero)
+        self.integers[own] = whole
+        return whole.sub_(zero).mul_(scale)

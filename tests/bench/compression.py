@@ -19,7 +19,9 @@ from typing import Any
 
 RUNS = 3
 CALIBRATION = {"data": {"path": "builtin:stdlib", "kind": "instructions"}, "sequences": 64, "seq_len": 256}
-EVALUATION = {"data": CALIBRATION["data"], "max_examples": 128, "multiple_choice": 0, "generate_tokens": 0}
+EVALUATION = {"max_examples": 128, "multiple_choice": 0, "generate_tokens": 0}
+GENERAL = {"path": "builtin:reference", "kind": "text"}
+"""Text of another kind than what was calibrated with."""
 MODEL = "builtin:smollm2-135m-instruct"
 CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "wanda 50 %": ("prune", "sparse-lm", {"method": "wanda"}),
@@ -58,10 +60,11 @@ def _timed(executor: str, config: dict[str, Any], out: Path) -> tuple[float, int
     return time.perf_counter() - start, int(said["peak_mib"])
 
 
-def perplexity(path: str, kind: str) -> float:
+def perplexity(path: str, kind: str, data: Any = CALIBRATION["data"]) -> float:
     """Held-out perplexity of a model, measured in a process of its own."""
+    config = {"data": data, **EVALUATION}
     with tempfile.TemporaryDirectory() as place:
-        return float(in_process("evaluate", EVALUATION, {"model": path}, kind, Path(place))["held_out_perplexity"])
+        return float(in_process("evaluate", config, {"model": path}, kind, Path(place))["held_out_perplexity"])
 
 
 def in_process(

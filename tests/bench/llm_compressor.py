@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import peers
-from tests.bench.compression import CALIBRATION, MODEL, in_process, perplexity
+from tests.bench.compression import CALIBRATION, GENERAL, MODEL, in_process, perplexity
 from tests.bench.limits import limit_seconds, measure
 
 RUNS = 3
@@ -40,11 +40,11 @@ def run() -> None:
     print(f"peer: {peers.versions(python, ('llmcompressor', 'compressed-tensors', 'transformers', 'torch'))}")
     rates = measure()
     print(f"measured here: {rates.flops / 1e9:.0f} GFLOP/s in bfloat16, disk {rates.bandwidth / 1e6:.0f} MB/s written")
-    print(f"before: perplexity {perplexity(MODEL, 'causal-lm'):.3f}; {SEQUENCES} sequences of 256 tokens\n")
-    print(
-        "| method | here s | peer s (oneshot alone) | ratio | asked | ppl here | ppl peer | limit s | runs here/peer |"
-    )
-    print("| --- " * 9 + "|")
+    before, apart = perplexity(MODEL, "causal-lm"), perplexity(MODEL, "causal-lm", GENERAL)
+    print(f"before: perplexity {before:.3f}, of general text {apart:.3f}; {SEQUENCES} sequences of 256 tokens\n")
+    print("| method | here s | peer s (oneshot alone) | ratio | asked | ppl here | ppl peer "
+          "| general ppl here | general ppl peer | limit s | runs here/peer |")  # fmt: skip
+    print("| --- " * 11 + "|")
     with tempfile.TemporaryDirectory() as place:
         ids = _ids(Path(place) / "ids.json")
         for name, (executor, kind, settings, asked) in CASES.items():
@@ -67,6 +67,7 @@ def run() -> None:
             print(
                 f"| {name} | {here:.1f} | {there:.1f} ({statistics.median(alone):.1f}) | {there / here:.1f}x | {asked} "
                 f"| {perplexity(str(out), kind):.3f} | {_peer_perplexity(peer, name):.3f} "
+                f"| {perplexity(str(out), kind, GENERAL):.3f} | {_peer_perplexity(peer, name, GENERAL):.3f} "
                 f"| {limit_seconds(name, SEQUENCES * 256, rates):.1f} | {len(own)}/{len(theirs)} |",
                 flush=True,
             )
@@ -103,11 +104,11 @@ def _peer(python: Path, method: str, ids: Path, out: Path) -> tuple[float, float
     return time.perf_counter() - start, float(json.loads(done.stdout.splitlines()[-1])["seconds"])
 
 
-def _peer_perplexity(folder: Path, method: str) -> float:
+def _peer_perplexity(folder: Path, method: str, data: Any = CALIBRATION["data"]) -> float:
     file = folder / "config.json"
     config = json.loads(file.read_text())
     if method == "awq":
         # Its packed zeros do not load in transformers 5.23 otherwise; this asks to unpack them while loading.
         config["quantization_config"]["dequantize"] = True
         file.write_text(json.dumps(config))
-    return perplexity(str(folder), "quantized-lm" if "quantization_config" in config else "sparse-lm")
+    return perplexity(str(folder), "quantized-lm" if "quantization_config" in config else "sparse-lm", data)
