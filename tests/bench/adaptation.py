@@ -21,6 +21,8 @@ from typing import Any
 MODEL = "builtin:smollm2-135m-instruct"
 EXAMPLES, JUDGED = 40, 120
 """Held-out rows that are measured before and after; of judged answers more, since a share needs them."""
+REQUESTS = 64
+"""Held-out requests that are to be refused, and as many that are not: four wordings of each subject."""
 SEQ_LEN = 256
 THREADS = int(os.environ.get("OMP_NUM_THREADS", "2"))
 _PLAIN = {"seq_len": SEQ_LEN, "micro_batch": 8, "eval_steps": 1000}
@@ -105,10 +107,10 @@ ROWS: dict[str, Trained] = {
         measured_on="data",
     ),
     "safety-sft": Trained(
-        (("align.safety", "adapter", {"learning_rate": 1e-3, "max_steps": 96}),),
+        (("align.safety", "adapter", {"learning_rate": 5e-4, "max_steps": 240, "guard_share": 0.7}),),
         "instructions",
         ("refusal_rate", "over_refusal", "held_out_loss"),
-        {"safety": 32},
+        {"safety": REQUESTS},
     ),
 }
 
@@ -116,7 +118,9 @@ ROWS: dict[str, Trained] = {
 TRIES = (
     "Not blind: steps and rates of dpo, orpo, kto, grpo and safety-sft were raised after a first try on the same "
     "held-out rows had changed too little (dpo: accuracy +0.025 [0.000, 0.075]; grpo: reward -0.002; safety-sft: "
-    "refusals +0 points). grpo got longer answers because those to training prompts were cut off."
+    "refusals +0 points), and safety-sft was changed again after over-refusal had risen there from 9 % to 50 %: its "
+    "guards got more subjects, of which every third is held out, too. What it and grpo are told now was chosen on rows "
+    "of the training side."
 )
 
 
@@ -236,9 +240,9 @@ def _kept(name: str) -> Path:
 
 
 def _print(rows: Sequence[dict[str, Any]]) -> None:
-    print(
-        f"{MODEL}, data builtin:stdlib, {EXAMPLES} held-out rows ({JUDGED} for dpo, orpo, kto, grpo), paired bootstrap."
-    )
+    print(f"{MODEL}, data builtin:stdlib, {EXAMPLES} held-out rows ({JUDGED} for dpo, orpo, kto and grpo), paired "
+          f"bootstrap. Refusals: {REQUESTS} requests of each kind, four wordings of a subject, so that the intervals "
+          "are narrower than those of as many subjects would be.")  # fmt: skip
     print()
     print("| technique | measure | before | after | change | 95 % interval | share kept |")
     print("| --- | --- | ---: | ---: | ---: | --- | ---: |")

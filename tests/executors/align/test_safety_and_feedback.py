@@ -30,12 +30,12 @@ def asked(tmp_path: Path) -> dict[str, Any]:
 
 
 def test_guard_rails_divide_subjects_not_wordings() -> None:
-    """No subject is on both sides; on each as many requests are refused as are answered."""
+    """No subject is on both sides; on each there are refusals, and more requests are answered than refused."""
     train, held_out = (guards.load(side) for side in (False, True))
     assert not {row.key for row in train} & {row.key for row in held_out}
     for rows in (train, held_out):
         refused = sum(guards.is_refusal(row.messages[-1].content) for row in rows)
-        assert refused * 2 == len(rows)
+        assert len(rows) / 3 < refused < len(rows) / 2
 
 
 @pytest.mark.parametrize(
