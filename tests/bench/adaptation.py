@@ -119,8 +119,8 @@ TRIES = (
     "Not blind: steps and rates of dpo, orpo, kto, grpo and safety-sft were raised after a first try on the same "
     "held-out rows had changed too little (dpo: accuracy +0.025 [0.000, 0.075]; grpo: reward -0.002; safety-sft: "
     "refusals +0 points), and safety-sft was changed again after over-refusal had risen there from 9 % to 50 %: its "
-    "guards got more subjects, of which every third is held out, too. What it and grpo are told now was chosen on rows "
-    "of the training side."
+    "guards got more subjects, of which every third is held out, too, and its steps, rate and share were chosen on "
+    "subjects of the training side. grpo got longer answers because those to training prompts were cut off."
 )
 
 
