@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.bench.tries import TRIES
+
 MODEL = "builtin:smollm2-135m-instruct"
 EXAMPLES, JUDGED = 40, 120
 """Held-out rows that are measured before and after; of judged answers more, since a share needs them."""
@@ -39,6 +41,8 @@ class Trained:
     evaluation: dict[str, Any] = field(default_factory=dict)
     measured_on: str = ""
     """The role whose artifact is the data of the evaluation; empty: the built-in data of `kind`."""
+    made: str = "preferences"
+    """The kind of the data that an earlier stage leaves for the next."""
     reward_by: str = ""
     """The role of the reward model that scores greedy answers to held-out prompts."""
     examples: int = EXAMPLES
@@ -69,7 +73,7 @@ _RLHF = (
 )
 _FULL_RLHF = tuple(
     (executor, "model" if role == "adapter" else role, {**settings, "method": "full", "learning_rate": rate})
-    for (executor, role, settings), rate in zip(_RLHF, (2e-5, 1e-5, 2e-6), strict=True)
+    for (executor, role, settings), rate in zip(_RLHF, (2e-5, 1e-5, 1e-5), strict=True)
 )
 ROWS: dict[str, Trained] = {
     "lora": supervised("lora", 1e-3),
@@ -96,15 +100,30 @@ ROWS: dict[str, Trained] = {
         examples=JUDGED,
     ),
     "rlhf": Trained(_RLHF, "preferences", ("learned_reward", "preference_margin"), reward_by="reward-model"),
-    "full-rlhf": Trained(_FULL_RLHF, "preferences", ("learned_reward", "preference_margin"), reward_by="reward-model"),
+    "full-rlhf": Trained(
+        _FULL_RLHF,
+        "preferences",
+        ("learned_reward", "preference_margin"),
+        reward_by="reward-model",
+        examples=JUDGED,
+    ),
     "rlaif": Trained(
         (
-            ("align.feedback", "data", {"prompts": 64, "answer_tokens": 32}),
-            ("align", "adapter", {"objective": "dpo", "learning_rate": 1e-4, "max_steps": 12}),
+            ("align.feedback", "data", {"prompts": 192, "answer_tokens": 32}),
+            ("align", "adapter", {"objective": "dpo", "learning_rate": 5e-4, "max_steps": 32}),
         ),
         "instructions",
         ("preference_margin", "preference_accuracy"),
         measured_on="data",
+    ),
+    "synthetic-data": Trained(
+        (
+            ("data.synthesize", "data", {"rows": 64, "answer_tokens": 96}),
+            ("finetune", "adapter", {"learning_rate": 1e-3, "max_steps": 24}),
+        ),
+        "instructions",
+        _SUPERVISED,
+        made="instructions",
     ),
     "safety-sft": Trained(
         (("align.safety", "adapter", {"learning_rate": 5e-4, "max_steps": 240, "guard_share": 0.7}),),
@@ -113,15 +132,6 @@ ROWS: dict[str, Trained] = {
         {"safety": REQUESTS},
     ),
 }
-
-
-TRIES = (
-    "Not blind: steps and rates of dpo, orpo, kto, grpo and safety-sft were raised after a first try on the same "
-    "held-out rows had changed too little (dpo: accuracy +0.025 [0.000, 0.075]; grpo: reward -0.002; safety-sft: "
-    "refusals +0 points), and safety-sft was changed again after over-refusal had risen there from 9 % to 50 %: its "
-    "guards got more subjects, of which every third is held out, too, and its steps, rate and share were chosen on "
-    "subjects of the training side. grpo got longer answers because those to training prompts were cut off."
-)
 
 
 class Quiet:
@@ -146,11 +156,8 @@ def measure_row(name: str, folder: Path) -> dict[str, Any]:
 
     row, say, begun = ROWS[name], Quiet(), time.perf_counter()
     roles: dict[str, str] = {"model": MODEL}
-    for number, (executor, role, settings) in enumerate(row.stages):
-        out = folder / f"{number}-{role}"
-        out.mkdir()
-        _run_stage(executor, settings, row.kind, roles, folder / f"scratch-{number}", out, say)
-        roles[role] = str(out)
+    for number in range(len(row.stages)):
+        _run_stage(row, number, roles, folder, say)
     seconds = time.perf_counter() - begun
     before = _evaluate(row, {"model": MODEL}, roles, folder)
     after = _evaluate(row, {k: v for k, v in roles.items() if k in ("model", "adapter")}, roles, folder)
@@ -164,26 +171,33 @@ def measure_row(name: str, folder: Path) -> dict[str, Any]:
     }
 
 
-def _run_stage(
-    executor: str, settings: dict[str, Any], kind: str, roles: dict[str, str], scratch: Path, out: Path, say: Quiet
-) -> None:
+def _run_stage(row: Trained, number: int, roles: dict[str, str], folder: Path, say: Quiet) -> None:
+    """Run a stage below `folder`; what it leaves takes its role."""
+    from executors.datasets.files import MANIFEST
     from executors.process.resolve import configure, resolve
     from executors.protocol import Input, Inputs, Machine
 
-    given = {"data": {"path": "builtin:stdlib", "kind": kind}, **({} if executor == "align.feedback" else _PLAIN)}
+    executor, role, settings = row.stages[number]
+    out, scratch = folder / f"{number}-{role}", folder / f"scratch-{number}"
+    given = {"data": {"path": "builtin:stdlib", "kind": row.kind}, **({} if role == "data" else _PLAIN)}
     if "data" in roles:
-        given["data"] = {"path": roles["data"], "kind": "preferences"}
+        given["data"] = {"path": roles["data"], "kind": row.made}
     module = resolve(executor)
     config = configure(module, executor, {**given, **settings})
+    out.mkdir()
+    if role == "data":
+        # As a run marks what it prepared.
+        (out / MANIFEST).write_text("{}")
     scratch.mkdir()
     kinds = {"adapter": "adapter", "reward-model": "reward-model", "data": "dataset"}
     inputs = Inputs(
-        roles={role: Input(kind=kinds.get(role, "causal-lm"), path=path) for role, path in roles.items()},
+        roles={name: Input(kind=kinds.get(name, "causal-lm"), path=path) for name, path in roles.items()},
         threads=THREADS, scratch=str(scratch),
     )  # fmt: skip
     refused = [d for d in module.preflight(config, inputs, Machine()) if d.severity == "danger"]
     assert not refused, refused
     module.run(config, inputs, out, say)
+    roles[role] = str(out)
 
 
 def _evaluate(row: Trained, model: dict[str, str], roles: dict[str, str], folder: Path) -> Any:
@@ -202,11 +216,11 @@ def _evaluate(row: Trained, model: dict[str, str], roles: dict[str, str], folder
     given = {role: Input(kind="adapter" if role == "adapter" else "causal-lm", path=p) for role, p in model.items()}
     evaluate.run(config, Inputs(roles=given, threads=THREADS), folder, Quiet())
     found = Evaluation.model_validate_json((folder / "evaluation.json").read_bytes())
-    return _with_reward(found, given, roles[row.reward_by]) if row.reward_by else found
+    return _with_reward(found, given, roles[row.reward_by], row.examples) if row.reward_by else found
 
 
-def _with_reward(found: Any, given: dict[str, Any], reward_model: str) -> Any:
-    """The evaluation with what a reward model gives greedy answers to held-out prompts."""
+def _with_reward(found: Any, given: dict[str, Any], reward_model: str, examples: int) -> Any:
+    """The evaluation with what a reward model gives greedy answers to so many held-out prompts."""
     from advisor.domain.plan import DataSpec
     from executors.align.policy import _asked, _score_by_model
     from executors.datasets import load
@@ -217,7 +231,7 @@ def _with_reward(found: Any, given: dict[str, Any], reward_model: str) -> Any:
     adapter = given["adapter"].path if "adapter" in given else None
     loaded = load_model("causal-lm", given["model"].path, adapter=adapter)
     rows = load(DataSpec(path="builtin:stdlib", kind="preferences"), "held-out")
-    prompts = [row["prompt"] for row in _asked(rows, loaded.tokenizer, SEQ_LEN)][:EXAMPLES]
+    prompts = [row["prompt"] for row in _asked(rows, loaded.tokenizer, SEQ_LEN)][:examples]
     blank = [""] * len(prompts)
     answers = complete(loaded, prompts, 32)
     return add(found, "learned_reward", "", True, _score_by_model(reward_model)(prompts, answers, blank, blank))
@@ -240,9 +254,9 @@ def _kept(name: str) -> Path:
 
 
 def _print(rows: Sequence[dict[str, Any]]) -> None:
-    print(f"{MODEL}, data builtin:stdlib, {EXAMPLES} held-out rows ({JUDGED} for dpo, orpo, kto and grpo), paired "
-          f"bootstrap. Refusals: {REQUESTS} requests of each kind, four wordings of a subject, so that the intervals "
-          "are narrower than those of as many subjects would be.")  # fmt: skip
+    print(f"{MODEL}, data builtin:stdlib, {EXAMPLES} held-out rows ({JUDGED} for dpo, orpo, kto, grpo and "
+          f"full-rlhf), paired bootstrap. Refusals: {REQUESTS} requests of each kind, four wordings of a subject, so "
+          "that the intervals are narrower than those of as many subjects would be.")  # fmt: skip
     print()
     print("| technique | measure | before | after | change | 95 % interval | share kept |")
     print("| --- | --- | ---: | ---: | ---: | --- | ---: |")
