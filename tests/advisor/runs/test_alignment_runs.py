@@ -93,14 +93,18 @@ def test_answers_become_a_finished_run(technique: str, tiny_model: Path, tmp_pat
     assert (tmp_path / "run" / "steps").is_dir()
 
 
-def test_a_sharded_training_runs_from_answers(tiny_model: Path, tmp_path: Path) -> None:
-    """Two processes that hold a part of the model each, asked for in the answers, leave an adapter and are told of."""
+@pytest.mark.parametrize(
+    ("sharding", "wrapper"), [("fsdp", "FSDPModule"), ("zero1", "DistributedDataParallel"), ("zero2", "FSDPModule")]
+)
+def test_a_sharded_training_runs_from_answers(sharding: str, wrapper: str, tiny_model: Path, tmp_path: Path) -> None:
+    """Two processes that hold a part of what is trained, asked for in the answers, leave an adapter and are told of."""
     file = answers("lora", tiny_model, tmp_path)
     given = json.loads(file.read_text())
-    file.write_text(json.dumps({**given, "train": {"processes": 2, "sharding": "fsdp", "micro_batch": 4}}))
+    file.write_text(json.dumps({**given, "train": {"processes": 2, "sharding": sharding, "micro_batch": 4}}))
     command = [sys.executable, "-m", "advisor", "run", str(file), "--run-dir", str(tmp_path / "run"), "--no-gpu"]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     said = (tmp_path / "run" / "events.jsonl").read_text()
-    assert "the model is wrapped by FSDPModule in 2 processes" in said
+    assert f"the model is wrapped by {wrapper} in 2 processes" in said
+    assert "held_optimizer_share" in said
     assert (tmp_path / "run" / "steps" / "01-lora" / "artifact" / "adapter_model.safetensors").is_file()
