@@ -30,16 +30,17 @@ class Sizes(NamedTuple):
 
 
 def sizes_of(request: EstimateRequest, method: Method) -> Sizes:
-    """Element sizes of this request. Under DeepSpeed 16-bit parameters always have fp32 masters and states."""
-    deepspeed = request.sharding.startswith("zero") and not request.by_executors
+    """Element sizes of this request. Under DeepSpeed, and in the executors, 16-bit parameters that are trained always
+    have fp32 masters and states."""
+    has_masters = request.by_executors or request.sharding.startswith("zero")
     if request.precision == "fp32":
         return Sizes(4, 4, 4, 4, 4, 4, 0, False)
     if request.precision.endswith("-mixed"):
-        if deepspeed and method.trains == "all":
+        if has_masters and method.trains == "all":
             return Sizes(2, 2, 2, 4, 2, 4, 4, False)
         weight = 2 if is_quantized(request.quant, method) else 4
         return Sizes(weight, 2, 4, 4, 4, 4, 0, True)
-    if deepspeed and method.trains == "all":
+    if has_masters and method.trains == "all":
         return Sizes(2, 2, 2, 4, 2, 4, 4, False)
     return Sizes(2, 2, 2, 2, 2, 4, 0, False)
 

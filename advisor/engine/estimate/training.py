@@ -203,7 +203,7 @@ def _notes(shape: ModelShape, request: EstimateRequest, method: Method, sizes: S
             "PEFT without autocast keeps twice that, 16-bit adapters without dropout half"
         )
     if sizes.master:
-        notes.append("DeepSpeed keeps fp32 masters and optimizer states of 16-bit parameters")
+        notes.append("the optimizer keeps fp32 masters and states of 16-bit parameters")
     if optimizer_of(request.optimizer).is_paged and request.count != "nvml":
         notes.append("paged optimizer states live outside torch's allocator; count: nvml includes them")
     if request.sharding == "none" and request.gpus > 1:

@@ -75,7 +75,7 @@ def test_long_training_uses_every_gpu(knowledge: Knowledge, facts_of: Build) -> 
     """
     hardware = {"gpus": [{"name": "H100", "memory_gib": 80, "count": 8}], "ram_gib": 1000}
     data = {"kind": "text", "tokens": 2_000_000_000}
-    values = {"goal": "expand-knowledge", "model": {"params_b": 8}, "data": data, "hardware": hardware}
+    values = {"goal": "expand-knowledge", "model": {"params_b": 4}, "data": data, "hardware": hardware}
     alone = Examiner().examine(knowledge.technique("cpt"), facts_of(values))
     assert isinstance(alone, Candidate) and "gpus" not in alone.config
     assert "8 GPUs could share the work" in alone.measures[-1].text

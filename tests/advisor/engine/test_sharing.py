@@ -44,8 +44,8 @@ def supports(found: Recommendation) -> set[str]:
 
 
 def test_a_model_larger_than_a_gpu_runs_where_sharing_was_asked_for(advise: Advise, planned: Planned) -> None:
-    """All weights of 30B on four GPUs: planned in four processes by `use` or `train.sharding`; unasked it says how."""
-    by_name, by_setting = answers(30, 4, 80, "full-sft", "fsdp"), answers(30, 4, 80, "full-sft")
+    """All weights of 15B on four GPUs: planned in four processes by `use` or `train.sharding`; unasked it says how."""
+    by_name, by_setting = answers(15, 4, 80, "full-sft", "fsdp"), answers(15, 4, 80, "full-sft")
     (unasked,) = advise(by_setting).stack
     assert unasked.not_yet.endswith(
         "this is done for lora and full-sft with adamw or sgd where asked for: use: [fsdp]."
@@ -60,7 +60,7 @@ def test_a_model_larger_than_a_gpu_runs_where_sharing_was_asked_for(advise: Advi
 @pytest.mark.parametrize("train", [{"optimizer": "adafactor"}, {"processes": 2}])
 def test_what_sharing_cannot_do_is_not_run(train: dict[str, Any], advise: Advise) -> None:
     """Another optimizer, or fewer processes than the GPUs that the model needs, keep such a model from running."""
-    (entry,) = advise(answers(30, 4, 80, "full-sft", "fsdp", train=train)).stack
+    (entry,) = advise(answers(15, 4, 80, "full-sft", "fsdp", train=train)).stack
     assert entry.not_yet
 
 
@@ -125,16 +125,16 @@ def test_one_way_of_sharing_gives_way_to_another(advise: Advise, planned: Planne
 
 
 def test_a_stage_that_leaves_the_weights_whole_does_not_carry_a_larger_model(advise: Advise) -> None:
-    """30B on four GPUs of 80 GB runs under stage 3; under stages 1 and 2 it is told which stage divides the weights."""
-    values = answers(30, 4, 80, "full-sft")
+    """15B on four GPUs of 80 GB runs under stage 3; under stages 1 and 2 it is told which stage divides the weights."""
+    values = answers(15, 4, 80, "full-sft")
     notes = {s: advise({**values, "train": {"sharding": s}}).stack[0].not_yet for s in ("zero1", "zero2", "zero3")}
     assert "set train.sharding to zero3" in notes["zero1"] and "set train.sharding to zero3" in notes["zero2"]
     assert not notes["zero3"]
 
 
 def test_dividing_states_alone_makes_room(advise: Advise) -> None:
-    """All weights of 10B do not fit one GPU of 80 GB with AdamW; with divided states they do, as the advice says."""
-    (entry,) = (found := advise(answers(10, 4, 80, "full-sft", train={"sharding": "zero1"}))).stack
+    """All weights of 6B do not fit one GPU of 80 GB with AdamW; with divided states they do, as the advice says."""
+    (entry,) = (found := advise(answers(6, 4, 80, "full-sft", train={"sharding": "zero1"}))).stack
     assert (entry.config["sharding"], entry.config["gpus"], entry.not_yet) == ("zero1", 4, "")
     (support,) = [support for support in found.supports if support.technique == "deepspeed-zero"]
     assert "the optimizer's states" in support.because[0].text
@@ -167,6 +167,6 @@ def test_a_long_training_still_runs_on_one_gpu(advise: Advise, planned: Planned)
 
 def test_sharing_goes_before_a_smaller_optimizer(advise: Advise) -> None:
     """All weights that fit one GPU only with an 8-bit optimizer keep AdamW where sharing was asked for."""
-    alone, shared = (advise(answers(10, 2, 80, *use)).stack[0] for use in (("full-sft",), ("full-sft", "fsdp")))
+    alone, shared = (advise(answers(6, 2, 80, *use)).stack[0] for use in (("full-sft",), ("full-sft", "fsdp")))
     assert alone.config.get("optimizer") == "adamw-8bit" and alone.config.get("gpus", 1) == 1
     assert "optimizer" not in shared.config and shared.config["gpus"] == 2

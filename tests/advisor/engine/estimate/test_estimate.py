@@ -159,6 +159,14 @@ def test_a_size_alone_has_a_wider_range() -> None:
     assert (sized.high - sized.low) / sized.expected > 1.5 * (named.high - named.low) / named.expected
 
 
+def test_executors_keep_masters() -> None:
+    """All weights trained here in 16 bits hold 2 bytes of weight and 12 of masters and AdamW's states per parameter."""
+    found = peak(method="full", precision="bf16", by_executors=True, seq_len=1).terms
+    assert found.optimizer == pytest.approx(6 * found.weights)
+    plain = peak(method="full", precision="bf16", seq_len=1).terms
+    assert plain.optimizer == pytest.approx(2 * plain.weights)
+
+
 def test_deepspeed_keeps_masters() -> None:
     """ZeRO-3 over eight GPUs holds sixteen bytes per parameter divided by eight, with 16-bit weights."""
     found = peak(method="full", precision="bf16", gpus=8, sharding="zero3", seq_len=1).terms
