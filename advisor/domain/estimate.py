@@ -68,8 +68,8 @@ class EstimateRequest(Frozen):
     """FSDP1 whose units hold frozen and trained weights in one flat parameter (`use_orig_params=True`, one unit a
     block): its gradient covers the frozen ones too."""
     by_executors: bool = False
-    """Run by this program's executors: ZeRO by PyTorch instead of DeepSpeed, with what they keep at each stage, and fp32
-    masters of 16-bit weights that are trained."""
+    """Run by this program's executors: ZeRO by PyTorch instead of DeepSpeed, with what they keep at each stage, and
+    fp32 masters of 16-bit weights that are trained."""
     count: Literal["allocated", "reserved", "nvml"] = "allocated"
 
 
