@@ -42,7 +42,7 @@ _LORA, _NO_NAME = EstimateLora(rank=16), EstimateModel()
 """Made once: building defaults is most of the cost of a request."""
 _DIVIDED = {
     "zero1": "the optimizer's states, each with the whole model,",
-    "zero2": "gradients and optimizer states, and gather the model for each step,",
+    "zero2": "gradients and optimizer states, and gather the model for each micro-batch,",
     "zero3": "the model",
 }
 STUDENT_SHARE = 0.5

@@ -36,7 +36,8 @@ class Config(TrainingConfig):
     """Processes that share the training, one per GPU where there are some; the rows of a step stay the same."""
     sharding: Literal["ddp", "fsdp", "zero1", "zero2", "zero3"] = "ddp"
     """How they share it: `ddp` gives each a copy of the model, `zero1` a copy and a part of the optimizer's state, the
-    others a part of all; `zero2` gathers the model once for both passes of a step, `zero3` and `fsdp` for each."""
+    others a part of all; `zero2` gathers the model once for both passes over a micro-batch,
+    `zero3` and `fsdp` for each."""
     packing: bool = False
     """Texts are put together to sequences of full length, so that nothing is padded; conversations stay apart."""
 

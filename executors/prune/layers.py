@@ -42,12 +42,13 @@ def working_bytes(model: ModelFolder, sequences: int, seq_len: int) -> int:
 
 
 def hessian_bytes(targets: list[TensorInfo]) -> int:
-    """Memory of the second-order methods: four squares of the widest input (Hessian, factors, identity) and four
-    32-bit copies of the largest group of matrices that share one, all three of attention or two of the feed-forward.
+    """Memory of the second-order methods: six squares of the widest input (Hessian as it is and in the columns' order,
+    factors, identity) and five 32-bit copies of the largest group of matrices that share one, all three of attention or
+    two of the feed-forward.
     """
     widest = max((info.shape[1] for info in targets), default=0)
     largest = max((info.shape[0] * info.shape[1] for info in targets), default=0)
-    return 4 * (4 * widest**2 + 4 * 2 * largest)
+    return 4 * (6 * widest**2 + 5 * 2 * largest)
 
 
 @dataclass

@@ -28,6 +28,8 @@ class MasterStep:
         moved = [(parameter, master) for parameter, master in self.pairs if parameter is not master]
         for parameter, master in moved:
             master.grad = None if parameter.grad is None else matching(parameter.grad, master).to(master.dtype)
+            # Given back one by one: never all of both.
+            parameter.grad = None
         result = super().step(closure)  # type: ignore[misc]
         with torch.no_grad():
             copied = [(matching(p, master), master) for p, master in moved]

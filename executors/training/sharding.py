@@ -10,6 +10,7 @@ keeps it and writes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from advisor.domain.errors import AdvisorError
@@ -67,7 +68,9 @@ def join() -> None:
     import torch
 
     if not torch.distributed.is_initialized():
-        torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        # The others wait while the first writes a checkpoint.
+        patience = timedelta(hours=2)
+        torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=patience)
 
 
 def blocks(model: Any) -> list[Any]:

@@ -15,8 +15,8 @@ from advisor.engine.estimate.training import trainable_params
 
 STAGING = 5.0
 """GiB: the largest shard of a checkpoint, read before it goes to the GPU (`max_shard_size`, transformers)."""
-CHECKPOINTS = 2
-"""Checkpoints on disk at once: the last and the one being written."""
+CHECKPOINTS = 3
+"""Checkpoints on disk at once: the last two and the one being written."""
 COMPARING = 1.1 / 0.85
 """RAM over a model's size in 32 bits from which it is compared (`executors/merge/check.py` asks for 1.1 times the size,
 and a step may take 85 % of the RAM): a merge is never refused for its comparison."""
@@ -82,7 +82,8 @@ def disk_space(
     scratch = 0.0
     if method.work == "train":
         trained = trainable_params(shape, request, method)
-        each = trained * (c.HALF if method.trains == "all" else c.FP32) + 2 * trained * c.FP32
+        # What is trained, the masters of what has 16 bits, two states.
+        each = trained * (c.FP32 if request.precision == "fp32" else c.HALF + c.FP32) + 2 * trained * c.FP32
         scratch = CHECKPOINTS * each / c.GIB
     return Range(low=artifact, expected=artifact + scratch, high=1.1 * (artifact + 1.5 * scratch))
 

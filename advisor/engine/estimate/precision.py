@@ -1,6 +1,7 @@
 """Element sizes of weights, compute, gradients and optimizer states under each precision; bits of quantized storage.
 
-Sources: torch autocast; PEFT `autocast_adapter_dtype`; DeepSpeed's 16-bit optimizers, which keep fp32 masters.
+Sources: torch autocast; PEFT `autocast_adapter_dtype`; 16-bit optimizers of DeepSpeed and of the
+executors, which keep fp32 masters.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ def sizes_of(request: EstimateRequest, method: Method) -> Sizes:
     have fp32 masters and states."""
     has_masters = request.by_executors or request.sharding.startswith("zero")
     if request.precision == "fp32":
-        return Sizes(4, 4, 4, 4, 4, 4, 0, False)
+        # Divided masters are copies even of fp32 weights.
+        is_copied = request.by_executors and request.sharding == "zero1"
+        return Sizes(4, 4, 4, 4, 4, 4, 4 if is_copied else 0, False)
     if request.precision.endswith("-mixed"):
         if has_masters and method.trains == "all":
             return Sizes(2, 2, 2, 4, 2, 4, 4, False)

@@ -80,6 +80,8 @@ def training_peak(shape: ModelShape, request: EstimateRequest, method: Method) -
     if shares.gathers:
         memory.temporary += gathered_bytes(weights, request.gpus, sharding)
     _add_step(memory, shape, request, method, sizes, gradients, shares.keeps_gradients)
+    if request.by_executors and sizes.master and sizes.gradient < c.FP32:
+        _add_update(memory, gradients * c.FP32 / sizes.gradient * shares.states / shares.gradients)
     memory.assumptions += _notes(shape, request, method, sizes)
     return memory
 
@@ -147,6 +149,14 @@ def _add_step(
     )
 
 
+def _add_update(memory: Breakdown, gradients: float) -> None:
+    """The optimizer's step, if more is there than in the backward pass: fp32 gradients of its masters, nothing else."""
+    if gradients <= memory.activations + memory.logits + memory.gradients:
+        return
+    memory.activations, memory.logits, memory.gradients = 0.0, 0.0, gradients
+    memory.assumptions.append("the peak is the optimizer's step: the gradients of its masters are in fp32")
+
+
 class _Moment(NamedTuple):
     """Bytes at the two moments."""
 
@@ -202,7 +212,7 @@ def _notes(shape: ModelShape, request: EstimateRequest, method: Method, sizes: S
             "adapters and their optimizer states are in fp32; each keeps its input in 16 bits (autocast or dropout): "
             "PEFT without autocast keeps twice that, 16-bit adapters without dropout half"
         )
-    if sizes.master:
+    if sizes.master and sizes.weight < c.FP32:
         notes.append("the optimizer keeps fp32 masters and states of 16-bit parameters")
     if optimizer_of(request.optimizer).is_paged and request.count != "nvml":
         notes.append("paged optimizer states live outside torch's allocator; count: nvml includes them")
