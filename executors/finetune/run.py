@@ -96,11 +96,7 @@ def train_sequences(
     if group.size() > 1:
         group.check_wrapping(trainer, say, getattr(config, "sharding", "ddp"))
     report_savings(trainer, config, say)
-    if isinstance(trainer, sharding.ShardedModel):
-        _make_whole(trainer, config, inputs)
-    elif sharding.is_divided(trainer) and config.method != "full":
-        bare = trainer.optimizer.optimizer
-        bare.pairs = [(parameter, sharding.gathered(master)) for parameter, master in bare.pairs]
+    _gather(trainer, config, inputs)
     if group.rank():
         return
     if lesson is not None:
@@ -122,6 +118,15 @@ def _reporter(
         eval_steps=config.eval_steps or max(1, steps // HELD_OUT_TIMES),
         patience=config.patience,
     )
+
+
+def _gather(trainer: Any, config: TrainingConfig, inputs: Inputs) -> None:
+    """Bring together in the first process what is written of a training whose parts several hold."""
+    if isinstance(trainer, sharding.ShardedModel):
+        _make_whole(trainer, config, inputs)
+    elif sharding.is_divided(trainer) and config.method != "full":
+        bare = trainer.optimizer.optimizer
+        bare.pairs = [(parameter, sharding.gathered(master)) for parameter, master in bare.pairs]
 
 
 def _make_whole(trainer: Any, config: TrainingConfig, inputs: Inputs) -> None:
