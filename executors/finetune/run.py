@@ -75,11 +75,10 @@ def train_sequences(
     _tell_of_mask(inputs, say)
     threads = keep_threads(root, inputs.threads)
     steps = count_steps(len(sequences), config.batch, config.epochs, config.max_steps)
-    order = order_rows([len(s.ids) for s in sequences], config.batch, steps, inputs.seed)
-    ordered = [sequences[row] for row in order]
-    tokens = [sum(len(s.ids) for s in ordered[at : at + config.batch]) for at in range(0, len(ordered), config.batch)]
+    lengths = [len(s.ids) for s in sequences]
+    ordered = [sequences[row] for row in order_rows(lengths, config.batch, steps, inputs.seed)]
+    tokens = _tokens(ordered, config.batch)
     say.log(f"{len(sequences)} sequences, {steps} steps of {config.batch} sequences, {sum(tokens)} tokens")
-
     current: list[Any] = []
     reporter = _reporter(config, say, tokens, steps, lambda: _held_out_loss(current[-1], held_out))
 
@@ -89,12 +88,11 @@ def train_sequences(
         current.append(trainer.model)
         return trainer
 
-    about = setup.about(config, inputs, "finetune", _digest(sequences), steps, threads)
     share = group.share_batch(config.micro_batch, config.accumulation, group.size())
+    about = setup.about(config, inputs, "finetune", _digest(sequences), steps, threads)
     training = Training(build, reporter, root, about, *share, keep_best=config.keep_best)
     trainer = train(training, say)
-    if group.size() > 1:
-        group.check_wrapping(trainer, say, getattr(config, "sharding", "ddp"))
+    _tell_of_group(trainer, config, say)
     report_savings(trainer, config, say)
     _gather(trainer, config, inputs)
     if group.rank():
@@ -104,6 +102,17 @@ def train_sequences(
     setup.report_share(trainer.model, config, say)
     say.progress(steps, steps, "steps", "writing")
     write(trainer.model) if write is not None else setup.write_result(trainer, config, inputs, out)
+
+
+def _tokens(ordered: Sequence[Encoded], batch: int) -> list[int]:
+    """Tokens of each step."""
+    return [sum(len(s.ids) for s in ordered[at : at + batch]) for at in range(0, len(ordered), batch)]
+
+
+def _tell_of_group(trainer: Any, config: TrainingConfig, say: Say) -> None:
+    """What wraps the model of a training that several processes share."""
+    if group.size() > 1:
+        group.check_wrapping(trainer, say, getattr(config, "sharding", "ddp"))
 
 
 def _reporter(
