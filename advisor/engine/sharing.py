@@ -20,7 +20,7 @@ TRAINERS = frozenset({"finetune"})
 _SHARED_METHODS, _SHARED_OPTIMIZERS = ("lora", "full"), ("adamw", "sgd")
 _BATCH = 8
 """The executors' own micro-batch, where a configuration says none."""
-_WHERE = "this is done for lora and full-sft with adamw or sgd where asked for: use: [fsdp]."
+_WHERE = "this is done for lora and full-sft with adamw or sgd where asked for: use: [fsdp], or train.sharding: zero3."
 
 
 def kind(facts: Facts) -> str:

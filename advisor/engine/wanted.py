@@ -47,6 +47,9 @@ def _supports(supports: Sequence[Technique], facts: Facts) -> Iterator[StackWarn
             other = sharing.TITLES[sharing.kind(facts)]
             text = f"{technique.name} was asked for and gives way to {other}, which was asked for, too."
             yield _warning("asked-for-gives-way", text, "Take one of the two.", "")
+        elif technique.id in sharing.BY_NAME and facts.train_sharding == "ddp":
+            text = f"train.sharding: ddp was asked for and gives way to {technique.name}, which was asked for, too."
+            yield _warning("asked-for-gives-way", text, "Take one of the two.", "")
 
 
 def _unshared(facts: Facts, members: Sequence[Member]) -> Iterator[StackWarning]:
@@ -58,7 +61,8 @@ def _unshared(facts: Facts, members: Sequence[Member]) -> Iterator[StackWarning]
     else:
         return
     if why:
-        fix = "Train with lora or full-sft on several GPUs, or leave it out of use and train.sharding."
+        trained = "adamw or sgd" if sharing.kind(facts) == sharing.STATES_ALONE else "lora or full-sft"
+        fix = f"Train with {trained} on several GPUs, or leave it out of use and train.sharding."
         text = f"{sharing.TITLES[sharing.kind(facts)]} was asked for and is left out: {why}"
         yield _warning("asked-for-not-possible", text, fix, "")
 

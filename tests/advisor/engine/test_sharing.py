@@ -48,7 +48,7 @@ def test_a_model_larger_than_a_gpu_runs_where_sharing_was_asked_for(advise: Advi
     by_name, by_setting = answers(15, 4, 80, "full-sft", "fsdp"), answers(15, 4, 80, "full-sft")
     (unasked,) = advise(by_setting).stack
     assert unasked.not_yet.endswith(
-        "this is done for lora and full-sft with adamw or sgd where asked for: use: [fsdp]."
+        "this is done for lora and full-sft with adamw or sgd where asked for: use: [fsdp], or train.sharding: zero3."
     )
     for asked in (by_name, {**by_setting, "train": {"sharding": "fsdp"}}):
         (entry,) = advise(asked).stack
@@ -122,6 +122,14 @@ def test_one_way_of_sharing_gives_way_to_another(advise: Advise, planned: Planne
     found = advise(values)
     assert [w.code for w in found.warnings if "DeepSpeed ZeRO" in w.text] == ["asked-for-gives-way"]
     assert planned(values).steps[0].config["sharding"] == "fsdp"
+
+
+def test_whole_copies_give_way_to_sharding_by_name(advise: Advise, planned: Planned) -> None:
+    """`train.sharding: ddp` beside ZeRO by name is told to give way, and ZeRO is planned."""
+    values = answers(1, 2, 24, "lora", "deepspeed-zero", train={"sharding": "ddp"})
+    told = [w.text for w in advise(values).warnings if w.code == "asked-for-gives-way"]
+    assert len(told) == 1 and told[0].startswith("train.sharding: ddp was asked for and gives way to DeepSpeed ZeRO")
+    assert planned(values).steps[0].config["sharding"] == "zero2"
 
 
 def test_a_stage_that_leaves_the_weights_whole_does_not_carry_a_larger_model(advise: Advise) -> None:
