@@ -13,6 +13,7 @@ from executors.activations.batch import Batch, Layers
 from executors.activations.hessian import input_hessian
 from executors.prune.layers import LEDGER
 from executors.quantize.compressed_form import Form
+from executors.quantize.refit import refit_scales
 from executors.quantize.rounded import Rounded, to_float8
 from executors.quantize.rounding import Curvature, gptq
 from executors.tensors.folder import ModelFolder, read_json
@@ -94,6 +95,7 @@ class GptqBlocks:
         keep = [weight != 0 for weight in weights] if self._sparse.keys() & layers.keys() else None
         group = self._form.group or inputs.shape[-1]
         found = gptq(weights, curvature, self._form.bits, group, keep, self._form.symmetric)
-        for (name, layer), rounded in zip(layers.items(), found, strict=True):
+        for (name, layer), weight, chosen in zip(layers.items(), weights, found, strict=True):
+            rounded = refit_scales(chosen, weight, hessian)
             layer.weight.data.copy_(rounded.dense())
             self._done.rounded[name] = rounded.cpu()

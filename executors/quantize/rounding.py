@@ -3,7 +3,7 @@
 Frantar et al. 2022, arXiv 2210.17323, section 3 and algorithm 1. Columns go in the order of the Hessian's diagonal, the
 most important first, while there are many left to take over their errors (the order that the authors' code calls
 act-order); groups stay neighbours, and their scales are found beforehand on the weights as they were, so that a loader
-needs no index of groups. Plain tensor functions without input or output.
+needs no index of groups; `refit` fits them to the integers in the end. Plain tensor functions without input or output.
 """
 
 from __future__ import annotations
