@@ -1,9 +1,9 @@
 """Scales fitted once more, to the integers that rounding has chosen.
 
 GPTQ finds its scales on the weights as they were; its integers have since taken over errors of other columns. With the
-integers q fixed, the squared output error of a row is quadratic in the scales s of its groups, with H the Hessian of
-GPTQ: sum over groups g, h of s_g s_h q_g' H_gh q_h - 2 sum over g of s_g q_g' (H w)_g. Its minimum is the solution of as
-many linear equations as a row has groups. Plain tensor functions without input or output.
+integers q fixed, the squared output error of a row w is quadratic in the scales s of its groups, with H the Hessian of
+GPTQ: the sum over groups g and h of s_g s_h q_g H_gh q_h, less twice the sum over g of s_g q_g (H w)_g. Its minimum is
+the solution of as many linear equations as a row has groups. Plain tensor functions without input or output.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Wanda, SparseGPT, GPTQ and AWQ against llm-compressor: the same model, text, bits and groups, one process each.
 
 Whole processes, from start to saved result, imports and checks included; for llm-compressor also its `oneshot` alone.
+KL: divergence from the model before, nats per token, on held-out rows of the calibration data / of general text.
 It runs as its recipes say: the head left out by a regular expression, groups of 64, and for AWQ, which fails without
 an accelerator, with memory pinning switched off. `PEERS_ONLY` names methods to run alone, `PEERS_RUNS` the runs of the
 peer and `PEERS_SEQUENCES` the sequences of 256 tokens (64).
@@ -20,6 +21,7 @@ from typing import Any
 
 from tests.bench import peers
 from tests.bench.compression import CALIBRATION, GENERAL, MODEL, in_process, perplexity
+from tests.bench.divergence import divergence
 from tests.bench.limits import limit_seconds, measure
 
 RUNS = 3
@@ -43,8 +45,8 @@ def run() -> None:
     before, apart = perplexity(MODEL, "causal-lm"), perplexity(MODEL, "causal-lm", GENERAL)
     print(f"before: perplexity {before:.3f}, of general text {apart:.3f}; {SEQUENCES} sequences of 256 tokens\n")
     print("| method | here s | peer s (oneshot alone) | ratio | asked | ppl here | ppl peer "
-          "| general ppl here | general ppl peer | limit s | runs here/peer |")  # fmt: skip
-    print("| --- " * 11 + "|")
+          "| general ppl here | general ppl peer | KL here | KL peer | limit s | runs here/peer |")  # fmt: skip
+    print("| --- " * 13 + "|")
     with tempfile.TemporaryDirectory() as place:
         ids = _ids(Path(place) / "ids.json")
         for name, (executor, kind, settings, asked) in CASES.items():
@@ -66,11 +68,17 @@ def run() -> None:
             here, there = statistics.median(own), statistics.median(theirs)
             print(
                 f"| {name} | {here:.1f} | {there:.1f} ({statistics.median(alone):.1f}) | {there / here:.1f}x | {asked} "
-                f"| {perplexity(str(out), kind):.3f} | {_peer_perplexity(peer, name):.3f} "
-                f"| {perplexity(str(out), kind, GENERAL):.3f} | {_peer_perplexity(peer, name, GENERAL):.3f} "
+                f"| {_quality(name, out, kind, peer)} "
                 f"| {limit_seconds(name, SEQUENCES * 256, rates):.1f} | {len(own)}/{len(theirs)} |",
                 flush=True,
             )
+
+
+def _quality(method: str, own: Path, kind: str, peer: Path) -> str:
+    """The columns of perplexity and divergence, ours and the peer's in turn."""
+    columns = [f"{perplexity(str(own), kind):.3f}", f"{_peer_perplexity(peer, method):.3f}"]
+    columns += [f"{perplexity(str(own), kind, GENERAL):.3f}", f"{_peer_perplexity(peer, method, GENERAL):.3f}"]
+    return " | ".join([*columns, _divergence(own, kind), _divergence(peer, _peer_kind(peer))])
 
 
 def _ids(file: Path) -> Path:
@@ -111,4 +119,14 @@ def _peer_perplexity(folder: Path, method: str, data: Any = CALIBRATION["data"])
         # Its packed zeros do not load in transformers 5.23 otherwise; this asks to unpack them while loading.
         config["quantization_config"]["dequantize"] = True
         file.write_text(json.dumps(config))
-    return perplexity(str(folder), "quantized-lm" if "quantization_config" in config else "sparse-lm", data)
+    return perplexity(str(folder), _peer_kind(folder), data)
+
+
+def _peer_kind(folder: Path) -> str:
+    config = json.loads((folder / "config.json").read_text())
+    return "quantized-lm" if "quantization_config" in config else "sparse-lm"
+
+
+def _divergence(folder: Path, kind: str) -> str:
+    held_out, general = divergence(str(folder), kind)
+    return f"{held_out:.3f} / {general:.3f}"

@@ -2,7 +2,7 @@
 
 Both train the same rows with the same seed and threads. Timed from the first to the last reported step, by the
 listener's clock in the bare run and by the events of the other; `advisor run` draws its live view into a
-pseudo-terminal meanwhile. In turn, median of OVERHEAD_RUNS pairs of OVERHEAD_STEPS steps.
+pseudo-terminal meanwhile. Each is first in every other pair; median of OVERHEAD_RUNS pairs of OVERHEAD_STEPS steps.
 """
 
 from __future__ import annotations
@@ -30,10 +30,12 @@ CONFIG = {"data": DATA, "method": "lora", "max_steps": STEPS, "micro_batch": 8, 
 def run() -> None:
     """Print seconds of each and the difference."""
     bare, supervised = [], []
-    for _ in range(RUNS):
+    sides = [(bare, _bare), (supervised, _supervised)]
+    for number in range(RUNS):
         with tempfile.TemporaryDirectory() as place:
-            bare.append(_bare(Path(place)))
-            supervised.append(_supervised(Path(place)))
+            # In turn first, so that a machine that gets faster or slower favours neither.
+            for times, training in sides if number % 2 == 0 else reversed(sides):
+                times.append(training(Path(place)))
         print(bare[-1], supervised[-1], file=sys.stderr, flush=True)
     changes = [other / one - 1 for one, other in zip(bare, supervised, strict=True)]
     print(f"{STEPS} steps of LoRA on {MODEL}, {RUNS} pairs, {THREADS} threads.\n")
