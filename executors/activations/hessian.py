@@ -40,6 +40,18 @@ def input_hessian(inputs: torch.Tensor) -> torch.Tensor:
     return (upper + upper.triu(1).T).mul_(2)
 
 
+def damped(hessian: torch.Tensor, damping: float = DAMPING) -> torch.Tensor:
+    """The Hessian with that share of its mean diagonal added to it; the one given stays as it is.
+
+    Features that were always zero count as 1 on the diagonal: nothing is known of them.
+    """
+    found = hessian.clone()
+    diagonal = found.diagonal()
+    diagonal[diagonal == 0] = 1
+    diagonal += damping * float(diagonal.mean())
+    return found
+
+
 def inverse_factor(hessian: torch.Tensor, damping: float = DAMPING) -> tuple[torch.Tensor, torch.Tensor]:
     """Upper triangular U [features, features] with (H + damping)^-1 = U^T U, and which features were never active.
 

@@ -13,6 +13,7 @@ from executors.activations.batch import Batch, Layers
 from executors.activations.hessian import input_hessian
 from executors.prune.layers import LEDGER
 from executors.quantize.compressed_form import Form
+from executors.quantize.descent import descend
 from executors.quantize.refit import refit_scales
 from executors.quantize.rounded import Rounded, to_float8
 from executors.quantize.rounding import Curvature, gptq
@@ -21,6 +22,10 @@ from executors.tensors.source import read_tensor, require_finite
 
 if TYPE_CHECKING:
     import torch
+
+
+FEW_BITS = 3
+"""Bits up to which integers are chosen once more: with more of them that gains little for its time."""
 
 
 @dataclass
@@ -95,7 +100,15 @@ class GptqBlocks:
         keep = [weight != 0 for weight in weights] if self._sparse.keys() & layers.keys() else None
         group = self._form.group or inputs.shape[-1]
         found = gptq(weights, curvature, self._form.bits, group, keep, self._form.symmetric)
-        for (name, layer), weight, chosen in zip(layers.items(), weights, found, strict=True):
-            rounded = refit_scales(chosen, weight, hessian)
+        for number, (name, layer) in enumerate(layers.items()):
+            rounded = self._finished(found[number], weights[number], hessian, keep[number] if keep else None)
             layer.weight.data.copy_(rounded.dense())
             self._done.rounded[name] = rounded.cpu()
+
+    def _finished(
+        self, rounded: Rounded, weight: torch.Tensor, hessian: torch.Tensor, keep: torch.Tensor | None
+    ) -> Rounded:
+        rounded = refit_scales(rounded, weight, hessian)
+        if self._form.bits > FEW_BITS:
+            return rounded
+        return refit_scales(descend(rounded, weight, hessian, self._form.bits, keep), weight, hessian)

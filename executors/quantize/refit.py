@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from executors.activations.hessian import DAMPING
+from executors.activations.hessian import DAMPING, damped
 from executors.quantize.rounded import Rounded
 
 if TYPE_CHECKING:
@@ -31,10 +31,9 @@ def refit_scales(rounded: Rounded, weight: torch.Tensor, hessian: torch.Tensor, 
     """
     import torch
 
-    damped = hessian.clone()
-    damped.diagonal().add_(damping * float(hessian.diagonal().mean()))
+    curvature = damped(hessian, damping)
     rows = zip(weight.float().split(ROWS), _whole(rounded).split(ROWS), rounded.scales.split(ROWS), strict=True)
-    scales = torch.cat([_fitted(wanted, whole, start, damped) for wanted, whole, start in rows])
+    scales = torch.cat([_fitted(wanted, whole, start, curvature) for wanted, whole, start in rows])
     return Rounded(rounded.values, scales, rounded.zeros)
 
 
