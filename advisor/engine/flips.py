@@ -163,6 +163,6 @@ def _smaller_model(facts: Facts) -> Iterator[Change]:
 
     size = facts.model_params_b or 0.0
     for factor in (2, 4, 8, 16, 32):
-        smaller = round(size / factor, 3)
+        smaller = float(f"{size / factor:.3g}")  # digits that count, not decimals: a small model does not become none
         update = {"model_params_b": smaller, "model_shape": shape_from_params(smaller), "model_id": None}
         yield _change(facts, "model.params_b", size, smaller, **update)

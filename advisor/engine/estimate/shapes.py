@@ -277,4 +277,4 @@ def _with_count(shape: ModelShape, wanted: float) -> ModelShape:
         copies = 1 if shape.tied else 2
         vocab = max(1, shape.vocab + round(rest / (shape.hidden * copies)))
         adapted = adapted.model_copy(update={"vocab": vocab})
-    return adapted.model_copy(update={"params": round(wanted)})
+    return adapted.model_copy(update={"params": max(1, round(wanted))})

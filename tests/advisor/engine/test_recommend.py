@@ -157,3 +157,12 @@ def test_no_bad_order_for_want_of_a_merge(advise: Callable[..., Recommendation])
     result = advise(values)
     assert [entry.technique for entry in result.stack] == ["qlora"]
     assert any("adapter-merge" in refused.because for refused in result.rejected if refused.technique == "awq")
+
+
+@pytest.mark.parametrize("params_b", [0.016, 0.008, 0.0001, 1e-12])
+def test_a_tiny_model_is_infeasible_like_a_large_one(params_b: float, advise: Callable[..., Recommendation]) -> None:
+    """Models of some million parameters and less get refusals and flips, and no smaller model has no parameters."""
+    model = {"id": "some/TinyStories", "params_b": params_b, "kind": "base"}
+    result = advise({**QLORA, "model": model, "use": ["lora"], "avoid": ["lora"]}, with_flips=True)
+    assert not result.feasible and result.rejected
+    assert all(flip.to > 0 for flip in result.flips if flip.fact == "model.params_b")

@@ -26,6 +26,11 @@ def test_dimensions_from_a_size_have_that_size(params_b: float) -> None:
     assert shape.heads % shape.kv_heads == 0
 
 
+def test_no_size_gives_a_model_without_parameters() -> None:
+    """A size below one parameter, typed by mistake, is counted as one parameter: nothing divides by none of them."""
+    assert shape_from_params(1e-12).params == 1
+
+
 def test_a_routed_model_computes_with_fewer_parameters_than_it_has() -> None:
     """Mixtral 8x7B has 46.7 billion parameters and uses about 12.9 billion for a token."""
     mixtral = LLAMA_2_7B.model_copy(
