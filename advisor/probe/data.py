@@ -57,7 +57,8 @@ def probe_data(
 
     `tokenizer_folder`: a folder with `tokenizer.json`, to count tokens instead of estimating them from bytes.
     `quick`: only the beginning of each file is read; rows and totals are then estimated from its size.
-    `kind`: which kind of the built-in data is meant (it can be made as several); ignored for files.
+    `kind`: which kind of the built-in data is meant (it can be made as several); for files, what their rows are to be
+    learnt as, which matters for answers with a score alone.
 
     Raises `AdvisorError` (exit 2): nothing there, no rows, no usable row, no known shape, a format not read here.
     """
@@ -81,7 +82,7 @@ def probe_data(
         return probe_documents(str(path), sources.documents, tokenizer_folder, progress, quick=quick)
     if sum(file.stat().st_size for file in sources.train) == 0:
         raise AdvisorError(f"{path} is empty", hint="a data set needs at least one row")
-    reading = Reading(tokenizer_folder, finds_leaks=bool(sources.held_out))
+    reading = Reading(tokenizer_folder, finds_leaks=bool(sources.held_out), kind=kind)
     estimated = _read(reading, sources, progress, quick)
     return reading.profile(str(path), format_of(sources.train[0]), sources.bytes, estimated)
 

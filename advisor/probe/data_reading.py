@@ -9,6 +9,7 @@ from typing import Any
 
 from advisor.domain.errors import AdvisorError
 from advisor.domain.profiles import BadRow, DataProfile
+from advisor.domain.words import DataKind
 from advisor.probe.data_checks import Languages, Seen, has_secret
 from advisor.probe.data_files import Position, Unreadable, rows_of
 from advisor.probe.data_findings import findings_of
@@ -27,8 +28,9 @@ FIRST_ROWS, FIRST_BYTES = 200, 2**20
 class Reading:
     """Feed files with `read`, then ask for the `profile`."""
 
-    def __init__(self, tokenizer_folder: Path | None, finds_leaks: bool) -> None:
+    def __init__(self, tokenizer_folder: Path | None, finds_leaks: bool, kind: DataKind | None = None) -> None:
         self.shape: Shape | None = None
+        self._kind = kind
         self.bytes_read = 0
         """Bytes of the files that the rows read so far stand for."""
         self._lengths = Lengths(tokenizer_folder)
@@ -67,6 +69,8 @@ class Reading:
         if not names:
             raise _no_shape(first, file)
         self.shape = SHAPES[names.most_common(1)[0][0]]
+        if self.shape.name == "scored" and self._kind in (None, DataKind.REWARDS):
+            raise _scored(first, file)
         yield from first
         yield from rows
 
@@ -163,3 +167,15 @@ def _no_shape(first: list[_Placed], file: Path) -> AdvisorError:
     line, row, _ = first[0]
     reason = row.reason if isinstance(row, Unreadable) else f"it is a {type(row).__name__}, not an object"
     return AdvisorError(f"{file}:{line}: {printable(reason)}", why=f"none of the first {len(first)} rows can be used")
+
+
+def _scored(first: list[_Placed], file: Path) -> AdvisorError:
+    """Why answers with numbers are no data by themselves: a bad answer would be learnt like a good one."""
+    line = next(line for line, row, _ in first if recognise(row) is SHAPES["scored"])
+    return AdvisorError(
+        f"{file}:{line}: answers with a score are no shape of data that is learnt from",
+        why="an answer with a score may be a bad one, and no technique here learns from scores",
+        hint="say of each answer whether it is good (prompt, completion, label: true or false; for kto), pair a better "
+        "with a worse one (prompt, chosen, rejected; for dpo), or give right answers and how to check them (prompt, "
+        "answer, check; for grpo); to imitate all of them whatever their score, say kind: instructions",
+    )

@@ -33,46 +33,16 @@ class Shape(NamedTuple):
 TRAIN = ("lora", "qlora", "full-sft")
 PAIRS = (
     ("instruction", "output"), ("instruction", "response"), ("prompt", "completion"), ("prompt", "response"),
-    ("question", "answer"), ("query", "response"), ("input", "output"), ("source", "target"),
+    ("question", "answer"), ("prompt", "answer"), ("query", "response"), ("input", "output"), ("source", "target"),
 )  # fmt: skip
 TEXTS = ("text", "content", "document", "body")
 LABELS = ("label", "labels", "category", "class")
 SCORES = ("reward", "score", "rating")
+CHECKS = ("exact", "contains", "number", "f1")
+"""How a program compares an answer with the right one; the same as `executors.datasets.marked_shapes.CHECKS`."""
 ROLES = {"human": "user", "gpt": "assistant", "model": "assistant", "bot": "assistant", "function": "tool"}
-LANGUAGES = frozenset(
-    [
-        "ar",
-        "bn",
-        "cs",
-        "da",
-        "de",
-        "el",
-        "en",
-        "es",
-        "fa",
-        "fi",
-        "fr",
-        "he",
-        "hi",
-        "hu",
-        "id",
-        "it",
-        "ja",
-        "ko",
-        "nl",
-        "no",
-        "pl",
-        "pt",
-        "ro",
-        "ru",
-        "sv",
-        "th",
-        "tr",
-        "uk",
-        "vi",
-        "zh",
-    ]
-)
+_CODES = "ar bn cs da de el en es fa fi fr he hi hu id it ja ko nl no pl pt ro ru sv th tr uk vi zh"
+LANGUAGES = frozenset(_CODES.split())
 
 
 def recognise(row: Any) -> Shape | None:
@@ -90,9 +60,9 @@ def recognise(row: Any) -> Shape | None:
     for key, name in (("messages", "messages"), ("conversations", "sharegpt"), ("conversation", "sharegpt")):
         if key in keys:
             return SHAPES["tool-calls"] if _has_tools(row) else SHAPES[name]
-    scored = _scored(row, keys)
-    if scored is not None:
-        return scored
+    judged = _judged(row, keys)
+    if judged is not None:
+        return judged
     if "translation" in keys or (len(keys & LANGUAGES) > 1 and len(keys) < 6):
         return SHAPES["parallel"]
     for first, then in PAIRS:
@@ -101,13 +71,15 @@ def recognise(row: Any) -> Shape | None:
     return _textual(keys)
 
 
-def _scored(row: Mapping[str, Any], keys: set[str]) -> Shape | None:
-    """A prompt and one answer, with a verdict or a number."""
-    if "prompt" not in keys or not keys & {"completion", "response"}:
+def _judged(row: Mapping[str, Any], keys: set[str]) -> Shape | None:
+    """A prompt with the right answer and a check of it; or with some answer and a verdict or a number."""
+    if keys & {"prompt", "question"} and {"answer", "check"} <= keys:
+        return SHAPES["rewards"]
+    if "prompt" not in keys or not keys & {"completion", "response", "answer"}:
         return None
     if "completion" in keys and isinstance(row.get("label"), bool):
         return SHAPES["feedback"]
-    return SHAPES["rewards"] if keys & set(SCORES) else None
+    return SHAPES["scored"] if keys & set(SCORES) else None
 
 
 def _textual(keys: set[str]) -> Shape | None:
@@ -121,7 +93,7 @@ def _textual(keys: set[str]) -> Shape | None:
 def _pair_name(first: str, then: str) -> str:
     if first == "instruction":
         return "alpaca"
-    if first == "question":
+    if then == "answer":
         return "qa-pairs"
     return "parallel" if (first, then) == ("source", "target") else "prompt-completion"
 
@@ -208,12 +180,15 @@ def _feedback(row: Mapping[str, Any]) -> Parts:
     return Parts(text_of(row.get("prompt"), "prompt"), (text_of(row.get("completion"), "completion"),))
 
 
-def _reward(row: Mapping[str, Any]) -> Parts:
-    score = next((row[k] for k in SCORES if k in row), None)
-    if isinstance(score, bool) or not isinstance(score, int | float):
-        raise BadShape("the reward is not a number")
-    answer = "completion" if "completion" in row else "response"
-    return Parts(text_of(row.get("prompt"), "prompt"), (text_of(row.get(answer), answer),))
+def _task(row: Mapping[str, Any]) -> Parts:
+    asked = "prompt" if row.get("prompt") is not None else "question"
+    answer = next((key for key in ("answer", "completion", "response") if row.get(key) is not None), "answer")
+    check = row.get("check")
+    if check is not None and check not in CHECKS:
+        raise BadShape(f"'check' is none of {', '.join(CHECKS)}")
+    if check is None and any(row.get(key) is not None for key in SCORES):
+        raise BadShape("it has a score and no check, so its answer need not be the right one")
+    return Parts(text_of(row.get(asked), asked), (text_of(row.get(answer), answer),))
 
 
 def _labelled(row: Mapping[str, Any]) -> Parts:
@@ -260,7 +235,8 @@ SHAPES: dict[str, Shape] = {
         Shape("tool-calls", DataKind.TOOL_CALLS, ("function-calling-sft",), _conversation),
         Shape("preferences", DataKind.PREFERENCES, ("dpo", "orpo"), _preference),
         Shape("feedback", DataKind.FEEDBACK, ("kto",), _feedback),
-        Shape("rewards", DataKind.REWARDS, ("grpo", "rlhf"), _reward),
+        Shape("rewards", DataKind.REWARDS, ("grpo",), _task),
+        Shape("scored", DataKind.INSTRUCTIONS, (), _pair),
         Shape("parallel", DataKind.PARALLEL, ("translation-augmentation", "cross-lingual-peft"), _parallel),
         Shape("facts", DataKind.FACTS, ("knowledge-editing",), _fact),
         Shape("text", DataKind.TEXT, ("cpt", "dapt", "cpt-then-sft"), _plain),

@@ -10,6 +10,8 @@ from executors.datasets.rows import Conversation, Feedback, Message, Preference,
 
 CHECKS = ("exact", "contains", "number", "f1")
 """How an answer is compared with the right one; `executors.metrics.rewards` does it."""
+SCORES = ("reward", "score", "rating")
+"""Names under which rows carry a number for their answer."""
 GOOD = {True: True, False: False, "true": True, "false": False, "1": True, "0": False}
 _SHAPES = {
     DataKind.PREFERENCES: (Preference, "chosen and rejected"),
@@ -37,6 +39,19 @@ def to_task(record: Mapping[str, Any], prompt: tuple[Message, ...]) -> Task:
     if check not in CHECKS:
         raise BadRecord(f"'check' is {str(check)[:40]!r}; known are {', '.join(CHECKS)}")
     return Task(prompt, text_of(record["answer"], "answer"), check)
+
+
+def refuse_scored(record: Any, kind: DataKind | None) -> None:
+    """A number beside an answer says how good it is, so it is none to be rewarded. Raises BadRecord for such a task."""
+    if kind is not DataKind.REWARDS or not isinstance(record, Mapping) or record.get("check") is not None:
+        return
+    keys = {str(key).lower(): str(key) for key, value in record.items() if value is not None}
+    for name in SCORES:
+        if name in keys:
+            raise BadRecord(
+                f"has a score ({keys[name]!r}), and its answer need not be the right one; kind rewards needs prompt, "
+                "answer and check; make feedback (prompt, completion, label) or pairs (prompt, chosen, rejected) of it"
+            )
 
 
 def fitted(row: Record, kind: DataKind | None) -> Record:

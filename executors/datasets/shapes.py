@@ -8,7 +8,7 @@ from typing import Any
 
 from advisor.domain.words import DataKind
 from executors.datasets.languages import is_code
-from executors.datasets.marked_shapes import BadRecord, fitted, text_of, to_feedback, to_task
+from executors.datasets.marked_shapes import BadRecord, fitted, refuse_scored, text_of, to_feedback, to_task
 from executors.datasets.rows import Conversation, Message, Parallel, Preference, Record, Text, ask
 from executors.datasets.tool_shapes import BadTools, read_calls, read_tools
 
@@ -27,7 +27,7 @@ SHAPES = (
     "messages, conversations, instruction/output, prompt/completion, question/answer, chosen/rejected, "
     "prompt/completion/label, prompt/answer/check, translation, source/target, text"
 )
-PAIRS = (("prompt", "completion"), ("question", "answer"), ("prompt", "response"))
+PAIRS = (("prompt", "completion"), ("question", "answer"), ("prompt", "answer"), ("prompt", "response"))
 CONTEXTS = ("context", "contexts", "passages", "documents")
 
 
@@ -36,6 +36,7 @@ def to_row(record: Any, kind: DataKind | None = None) -> Record:
 
     Raises BadRecord with the reason when it stands for none.
     """
+    refuse_scored(record, kind)
     return fitted(_row(record), kind)
 
 

@@ -49,7 +49,9 @@ SHAPES: list[tuple[str, DataKind, dict[str, Any]]] = [
     ("preferences", DataKind.PREFERENCES, {"prompt": "a", "chosen": "b", "rejected": "c"}),
     ("preferences", DataKind.PREFERENCES, {"chosen": [USER, BOT], "rejected": [USER, USER]}),
     ("feedback", DataKind.FEEDBACK, {"prompt": "a", "completion": "b", "label": True}),
-    ("rewards", DataKind.REWARDS, {"prompt": "a", "completion": "b", "reward": 0.5}),
+    ("rewards", DataKind.REWARDS, {"prompt": "a", "answer": "2", "check": "number"}),
+    ("rewards", DataKind.REWARDS, {"question": "a", "answer": "2", "check": "exact"}),
+    ("qa-pairs", DataKind.QA_PAIRS, {"prompt": "a", "answer": "2"}),
     ("labels", DataKind.INSTRUCTIONS, {"text": "good film", "label": 1}),
     ("tool-calls", DataKind.TOOL_CALLS, {"messages": [USER, {"role": "assistant", "tool_calls": [{"name": "f"}]}]}),
     ("tool-calls", DataKind.TOOL_CALLS, {"messages": [USER, BOT], "tools": [{"name": "f"}]}),
@@ -69,6 +71,30 @@ def test_every_usual_shape_is_recognised(
         found = probed([keys] * 3)
         assert (found.shape, found.kind, found.rows, found.bad_row_count) == (shape, kind, 3, 0)
         assert found.suggested
+
+
+def test_answers_with_a_score_are_no_tasks(probed: Callable[..., DataProfile]) -> None:
+    """A score makes an answer no right one: refused with what to make of it, unless they are to be imitated."""
+    rows = [{"prompt": "a", "completion": "I hate you", "reward": -1.0}] * 3
+    for kind in (None, DataKind.REWARDS):
+        with pytest.raises(AdvisorError, match=r"train\.jsonl:1: answers with a score") as caught:
+            probed(rows, kind=kind)
+        assert caught.value.code == 2
+        assert all(word in caught.value.hint for word in ("for kto", "for dpo", "check; for grpo"))
+    found = probed(rows, kind=DataKind.INSTRUCTIONS)
+    assert (found.shape, found.kind, found.rows, found.suggested) == ("scored", DataKind.INSTRUCTIONS, 3, ())
+
+
+def test_tasks_among_which_some_have_scores_or_unknown_checks(probed: Callable[..., DataProfile]) -> None:
+    """In a file of tasks, an answer with a score and a check that nobody knows are unusable rows."""
+    task = {"prompt": "a", "answer": "2", "check": "number"}
+    scored = {"prompt": "b", "completion": "c", "score": 1}
+    found = probed([task, task, scored, {**task, "check": "magic"}])
+    assert found.suggested == ("grpo",)
+    assert [(row.line, row.reason.partition(": ")[2][:14]) for row in found.bad_rows] == [
+        (3, "it has a score"),
+        (4, "'check' is non"),
+    ]
 
 
 def test_suggested_techniques_are_those_of_the_knowledge(probed: Callable[..., DataProfile]) -> None:

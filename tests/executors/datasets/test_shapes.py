@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from advisor.domain.words import DataKind
+from advisor.probe import data_shape
+from executors.datasets import marked_shapes
 from executors.datasets.marked_shapes import BadRecord
-from executors.datasets.rows import Conversation, Message, Preference, Row, Text, ask
+from executors.datasets.rows import Conversation, Message, Preference, Row, Task, Text, ask
 from executors.datasets.shapes import to_row
 
 TURNS = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
@@ -20,6 +23,8 @@ GOOD: list[tuple[Any, Row]] = [
     ({"prompt": "q", "completion": "a"}, ask("q", "a")),
     ({"prompt": TURNS[:1], "completion": TURNS[1:]}, ask("q", "a")),
     ({"question": "q", "answer": "a", "id": 7}, ask("q", "a")),
+    ({"prompt": "q", "answer": "a"}, ask("q", "a")),
+    ({"prompt": "q", "answer": "1", "check": "number"}, Task((Message("user", "q"),), "1", "number")),
     ({"text": "t"}, Text("t")),
     ("t", Text("t")),
     ({"prompt": "q", "chosen": "a", "rejected": "b"}, Preference((Message("user", "q"),), "a", "b")),
@@ -64,3 +69,30 @@ def test_bad_records_say_why(record: Any, why: str) -> None:
     with pytest.raises(BadRecord) as caught:
         to_row(record)
     assert why in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"prompt": "q", "completion": "I hate you", "reward": -1.0},
+        {"question": "q", "answer": "a", "Score": 0},
+        {"messages": TURNS, "rating": 1},
+    ],
+)
+def test_an_answer_with_a_score_is_no_task(record: dict[str, Any]) -> None:
+    """Under kind rewards an answer with a score is refused, since a punished answer would be the wanted one."""
+    with pytest.raises(BadRecord, match=r"has a score.*needs prompt, answer and check; make feedback"):
+        to_row(record, DataKind.REWARDS)
+    assert isinstance(to_row(record, DataKind.INSTRUCTIONS), Conversation)
+
+
+def test_a_score_beside_a_check_is_passed_over() -> None:
+    """A task with a check is told by its check, whatever numbers stand beside it."""
+    task = to_row({"prompt": "q", "answer": "1", "check": "number", "score": 3}, DataKind.REWARDS)
+    assert task == Task((Message("user", "q"),), "1", "number")
+
+
+def test_prober_and_reader_know_the_same_checks_and_scores() -> None:
+    """What `inspect` calls a task and what a run reads as one are told by the same words."""
+    assert data_shape.CHECKS == marked_shapes.CHECKS
+    assert data_shape.SCORES == marked_shapes.SCORES
