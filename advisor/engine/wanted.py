@@ -14,7 +14,7 @@ from advisor.engine import sharing
 from advisor.engine.conditions import holds
 from advisor.engine.stack import Assembled, Member
 
-TOLD_IN_PLANS = ("asked-for-not-possible", "asked-for-gives-way", "several-adapters")
+TOLD_IN_PLANS = ("asked-for-not-possible", "asked-for-gives-way", "several-adapters", "answer-not-read")
 """Codes of the warnings that a plan repeats, since whoever reads only the plan would miss what was asked for."""
 
 
@@ -32,6 +32,7 @@ def told(knowledge: Knowledge, facts: Facts, assembled: Assembled) -> tuple[Stac
     return (
         *_supports(supports, facts),
         *_unshared(facts, assembled.members),
+        *_not_taken(facts, assembled.members),
         *_given_way(steps, assembled),
         *(_adapters(assembled.members) if facts.use else ()),
     )
@@ -65,6 +66,22 @@ def _unshared(facts: Facts, members: Sequence[Member]) -> Iterator[StackWarning]
         fix = f"Train with {trained} on several GPUs, or leave it out of use and train.sharding."
         text = f"{sharing.TITLES[sharing.kind(facts)]} was asked for and is left out: {why}"
         yield _warning("asked-for-not-possible", text, fix, "")
+
+
+def _not_taken(facts: Facts, members: Sequence[Member]) -> Iterator[StackWarning]:
+    """Settings of a fine-tuning in a stack that has none: no other takes them."""
+    if any(member.candidate.technique.executor in sharing.TRAINERS for member in members):
+        return
+    said = {
+        "processes": facts.train_processes if (facts.train_processes or 1) > 1 else None,
+        "sharding": "ddp" if facts.train_sharding == "ddp" else None,
+        "optimizer": facts.train_optimizer,
+    }
+    for key, value in said.items():
+        if value is not None:
+            names = ", ".join(member.technique for member in members)
+            text = f"train.{key}: {value} was asked for and is left out: a fine-tuning takes it, and {names} does not."
+            yield _warning("asked-for-not-possible", text, "Leave it out, or fine-tune (lora, full-sft, dora ...).", "")
 
 
 def _given_way(steps: Sequence[Technique], assembled: Assembled) -> Iterator[StackWarning]:

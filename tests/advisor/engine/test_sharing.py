@@ -178,3 +178,27 @@ def test_sharing_goes_before_a_smaller_optimizer(advise: Advise) -> None:
     alone, shared = (advise(answers(6, 2, 80, *use)).stack[0] for use in (("full-sft",), ("full-sft", "fsdp")))
     assert alone.config.get("optimizer") == "adamw-8bit" and alone.config.get("gpus", 1) == 1
     assert "optimizer" not in shared.config and shared.config["gpus"] == 2
+
+
+@pytest.mark.parametrize("train", [{"processes": 2}, {"sharding": "ddp"}, {"optimizer": "sgd"}])
+def test_settings_of_a_fine_tuning_are_not_dropped_unsaid(
+    train: dict[str, Any], advise: Advise, planned: Planned
+) -> None:
+    """With DPO advice and plan say which settings of a fine-tuning are left out; with LoRA they stand."""
+    preferences = {"path": "builtin:stdlib", "kind": "preferences", "seq_len": 256, "examples": 2000}
+    values = answers(1, 0, 24, "dpo", behavior="alignment", data=preferences, train=train, hardware={"gpus": []})
+    (key,) = train
+    (text,) = warned(advise(values))
+    assert text.startswith(f"train.{key}: {train[key]} was asked for and is left out")
+    assert text in planned(values).notes and key not in planned(values).steps[0].config
+    tuned = answers(1, 0, 24, "lora", train=train, hardware={"gpus": []})
+    assert not warned(advise(tuned)) and planned(tuned).steps[0].config[key] == train[key]
+
+
+def test_the_micro_batch_that_is_named_serves(advise: Advise, planned: Planned) -> None:
+    """Three processes are refused for eight rows, and share those of the micro-batch that the refusal names."""
+    (entry,) = advise(answers(1, 0, 24, "lora", hardware={"gpus": []}, train={"processes": 3})).stack
+    assert entry.not_yet.endswith("set train.micro_batch to 3.")
+    served = answers(1, 0, 24, "lora", hardware={"gpus": []}, train={"processes": 3, "micro_batch": 3})
+    (step,) = planned(served).steps
+    assert step.config["micro_batch"] * step.config["accumulation"] % 3 == 0
