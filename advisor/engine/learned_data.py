@@ -15,8 +15,8 @@ from advisor.engine import sharing
 
 BUILTIN, REFERENCE = "builtin:stdlib", "builtin:reference"
 TEMPORAL = "temporal-tagging"
-_WITH_PASSAGES = ("rag-aware", "raft")
-_OF_LANGUAGES = ("target-language", "both-languages")
+WITH_PASSAGES = ("rag-aware", "raft")
+OF_LANGUAGES = ("target-language", "both-languages")
 _THEN_KIND = DataKind.INSTRUCTIONS
 PREPARING = ("synthetic-data", "data-quality", "data-mixing", "instruction-format")
 """Techniques that make a data set, in the order they are run: written, cleaned, mixed, formatted."""
@@ -36,9 +36,13 @@ def prepared_by(recommendation: Recommendation, knowledge: Knowledge, facts: Fac
     supports = {support.technique for support in recommendation.supports}
     wanted = {t for t in PREPARING if t in facts.use}
     wanted |= {MIXING} & supports if facts.data_general_path is not None else set()
-    uses = (knowledge.technique(entry.technique).data for entry in recommendation.stack)
-    is_trained = any(use is not None and use.use == "train" for use in uses)
+    is_trained = any(is_training(knowledge.technique(entry.technique)) for entry in recommendation.stack)
     return tuple(t for t in PREPARING if t in wanted) if is_trained else ()
+
+
+def is_training(technique: Technique) -> bool:
+    """Whether it learns from the data that the answers name."""
+    return technique.data is not None and technique.data.use == "train"
 
 
 def why_not_prepared(technique: Technique, facts: Facts) -> str:
@@ -139,9 +143,9 @@ def _recipe(facts: Facts, use: DataUse | None, dates: bool) -> Recipe | None:
     if use.recipe is None:
         return Recipe(name="dated", date=facts.data_cutoff) if dates else None
     update: dict[str, Any] = {}
-    if use.recipe.name in _WITH_PASSAGES and facts.data_documents is not None:
+    if use.recipe.name in WITH_PASSAGES and facts.data_documents is not None:
         update["passages"] = Place(path=facts.data_documents)
-    if use.recipe.name in _OF_LANGUAGES:
+    if use.recipe.name in OF_LANGUAGES:
         update["language"] = facts.data_language
     if use.recipe.name == "dated":
         update["date"] = facts.data_cutoff

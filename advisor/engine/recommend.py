@@ -16,6 +16,7 @@ from advisor.engine.choose import Choice, Scored, Slot
 from advisor.engine.eligibility import span
 from advisor.engine.evaluate import dumped, judged
 from advisor.engine.stack import Assembled, Situation, assemble, decide, member_of
+from advisor.engine.unread import unread
 from advisor.engine.walk import walked
 from advisor.engine.wanted import told
 
@@ -41,7 +42,12 @@ def recommend(knowledge: Knowledge, facts: Facts, profile: str = "default", with
     result = judged(situation, assembled.members, choice.fired, considered)
     return result.model_copy(
         update={
-            "warnings": (*missed(choice), *(told(knowledge, facts, assembled)), *result.warnings),
+            "warnings": (
+                *missed(choice),
+                *told(knowledge, facts, assembled),
+                *unread(knowledge, facts, result),
+                *result.warnings,
+            ),
             "alternatives": alternatives(situation, choice, assembled),
             "rejected": assembled.rejected,
             "flips": found,

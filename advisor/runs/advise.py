@@ -6,6 +6,7 @@ Front ends call this; it decides nothing itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advisor.domain.answers import Answers, GpuAnswer
@@ -61,6 +62,7 @@ def advise(
 
     knowledge = knowledge or load_knowledge()
     _check_avoid(answers, knowledge)
+    _check_further(answers)
     hardware = hardware_of(answers, overrides or Overrides())
     facts = build_facts(knowledge, answers, hardware, model_of(answers, knowledge), data_of(answers))
     if answers.teacher.id is not None and answers.model.id is not None:
@@ -133,6 +135,20 @@ def data_of(answers: Answers) -> DataProfile | None:
     from advisor.probe.data import probe_data
 
     return probe_data(answers.data.path, quick=True, kind=answers.data.kind)
+
+
+def _check_further(answers: Answers) -> None:
+    """Further data is named and looked at later, by the step that reads it; that it is there is checked here, like the
+    main data. Raises AdvisorError."""
+    said = answers.data
+    named = {
+        "data.then.path": said.then.path if said.then else None,
+        "data.general.path": said.general.path if said.general else None,
+        "data.documents": said.documents,
+    }
+    for key, path in named.items():
+        if path is not None and not path.startswith("builtin:") and not Path(path).expanduser().exists():
+            raise AdvisorError(f"{key}: there is no data at {path}", hint="check the path, or leave the key out")
 
 
 def _check_avoid(answers: Answers, knowledge: Knowledge) -> None:
