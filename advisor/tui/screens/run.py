@@ -27,8 +27,9 @@ from advisor.tui.widgets.progress import metric_rows, predicted_gib, step_lines
 if TYPE_CHECKING:
     from advisor.tui.app import AdvisorApp, RunChanged
 
-DRAW_SECONDS = 0.2
-"""At most five drawings a second, however fast events come."""
+LOOK_SECONDS, DRAW_SECONDS = 0.2, 1.0
+"""It looks five times a second whether a step began or ended, which is drawn at once. Figures are drawn once a second,
+however fast they come: on a machine of two cores drawing takes time from the training that it shows."""
 
 
 class RunScreen(Screen[None]):
@@ -50,6 +51,7 @@ class RunScreen(Screen[None]):
         self.folder = folder
         self._latest: tuple[Plan, RunState] | None = None
         self._drawn_at = 0.0
+        self._drawn_steps: list[object] = []
         self._is_due = False
         self._logged = 0
         self._table_rows: list[tuple[str, ...]] = []
@@ -72,7 +74,7 @@ class RunScreen(Screen[None]):
         self.query_one("#step").border_title = "step"
         self.query_one("#table").border_title = "measured"
         self.query_one("#log").border_title = "log"
-        self.set_interval(DRAW_SECONDS, self._draw_if_due)
+        self.set_interval(LOOK_SECONDS, self._draw_if_due)
 
     def on_screen_resume(self) -> None:
         """Shown, or shown again: what happened under another screen went to that one."""
@@ -83,19 +85,23 @@ class RunScreen(Screen[None]):
             self._latest, self._is_due = (event.plan, event.state), True
 
     def _draw_if_due(self) -> None:
-        is_running = self._latest is not None and self._latest[1].status == "running"
-        if self._latest is not None and (self._is_due or (is_running and time.monotonic() - self._drawn_at > 1)):
-            self._is_due, self._drawn_at = False, time.monotonic()
+        if self._latest is None:
+            return
+        state = self._latest[1]
+        steps: list[object] = [state.status, *(step.status for step in state.steps)]
+        is_old = time.monotonic() - self._drawn_at >= DRAW_SECONDS
+        if steps != self._drawn_steps or (is_old and (self._is_due or state.status == "running")):
+            self._is_due, self._drawn_at, self._drawn_steps = False, time.monotonic(), steps
             self._draw(*self._latest)
 
     def _draw(self, plan: Plan, state: RunState) -> None:
         strip = strip_text(state)
         elapsed = duration(max(0.0, (state.updated or 0) - (state.started or 0))) if state.started else "-"
         strip.append(f"\n{state.status}, {elapsed}", "dim")
-        self.query_one("#strip", Static).update(strip)
+        self.query_one("#strip", Static).update(strip, layout=False)
         self.query_one("#loss", LossPlot).show(_trained(state))
         self.query_one("#memory", MemoryPlot).show(state, _predicted(plan, state))
-        self.query_one("#step", Static).update("\n".join(step_lines(state, plan, time.time())))
+        self.query_one("#step", Static).update("\n".join(step_lines(state, plan, time.time())), layout=False)
         self._draw_table(state)
         self._draw_log(state)
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from textual.widgets import Static
 
+from advisor.domain.run import RunState, StepState
 from advisor.runs.launch import launch
 from advisor.runs.prepare import prepare
 from advisor.runs.state import load_state
-from advisor.tui.app import AdvisorApp
+from advisor.tui.app import AdvisorApp, RunChanged
 from advisor.tui.screens.run import RunScreen
 from tests.toy_runs import ROOT, TOYS, make_plan
 
@@ -34,6 +35,27 @@ async def test_what_ended_under_another_screen_is_shown(
         await asyncio.sleep(0.3)
         await pilot.press("escape")
         await shows(screen, "done,")
+
+
+def test_figures_are_drawn_once_a_second_and_steps_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often figures come; a step that begins is not kept waiting."""
+    drawn: list[RunState] = []
+    clock = [100.0]
+    monkeypatch.setattr(RunScreen, "_draw", lambda self, plan, state: drawn.append(state))
+    monkeypatch.setattr("advisor.tui.screens.run.time.monotonic", lambda: clock[0])
+    plan, screen = make_plan({"steps": 2}), RunScreen(tmp_path)
+
+    def looks(seconds: float, status: str, done: float) -> int:
+        clock[0] += seconds
+        state = RunState(status="running", steps=(StepState(number=1, status=status, done=done),))
+        screen.on_run_changed(RunChanged(tmp_path, plan, state))
+        screen._draw_if_due()
+        return len(drawn)
+
+    assert looks(0, "pending", 0) == 1
+    assert [looks(0.2, "running", done) for done in range(5)] == [2] * 5
+    assert looks(0.3, "running", 5) == 3 and drawn[-1].steps[0].done == 5
+    assert looks(0.2, "done", 6) == 4
 
 
 async def shows(screen: RunScreen, words: str) -> None:
