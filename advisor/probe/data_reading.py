@@ -14,8 +14,9 @@ from advisor.probe.data_checks import Languages, Seen, has_secret
 from advisor.probe.data_files import Position, Unreadable, rows_of
 from advisor.probe.data_findings import findings_of
 from advisor.probe.data_lengths import Lengths
-from advisor.probe.data_shape import SHAPES, BadShape, Parts, Shape, parts_of, recognise
+from advisor.probe.data_shape import SHAPES, Shape, parts_of, recognise
 from advisor.probe.data_sources import HELD_OUT
+from advisor.probe.data_turns import BadShape, Parts
 from advisor.probe.untrusted import printable
 
 SHOWN = 5

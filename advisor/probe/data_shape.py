@@ -10,17 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from advisor.domain.words import DataKind
-
-
-class Parts(NamedTuple):
-    """The text of one row. `asked` decides duplicates across splits; `answers` is what a model would learn."""
-
-    asked: str
-    answers: tuple[str, ...]
-
-
-class BadShape(ValueError):
-    """Why a row does not fit the shape of the others."""
+from advisor.probe.data_turns import BadShape, Parts, conversation, has_tools, kind_of, preference, text_of
 
 
 class Shape(NamedTuple):
@@ -40,7 +30,6 @@ LABELS = ("label", "labels", "category", "class")
 SCORES = ("reward", "score", "rating")
 CHECKS = ("exact", "contains", "number", "f1")
 """How a program compares an answer with the right one; the same as `executors.datasets.marked_shapes.CHECKS`."""
-ROLES = {"human": "user", "gpt": "assistant", "model": "assistant", "bot": "assistant", "function": "tool"}
 _CODES = "ar bn cs da de el en es fa fi fr he hi hu id it ja ko nl no pl pt ro ru sv th tr uk vi zh"
 LANGUAGES = frozenset(_CODES.split())
 
@@ -59,7 +48,7 @@ def recognise(row: Any) -> Shape | None:
         return SHAPES["preferences"]
     for key, name in (("messages", "messages"), ("conversations", "sharegpt"), ("conversation", "sharegpt")):
         if key in keys:
-            return SHAPES["tool-calls"] if _has_tools(row) else SHAPES[name]
+            return SHAPES["tool-calls"] if has_tools(row) else SHAPES[name]
     judged = _judged(row, keys)
     if judged is not None:
         return judged
@@ -98,65 +87,6 @@ def _pair_name(first: str, then: str) -> str:
     return "parallel" if (first, then) == ("source", "target") else "prompt-completion"
 
 
-def text_of(value: Any, name: str) -> str:
-    """A text, or the contents of a list of messages. Raises `BadShape` for anything else."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        return "\n".join(content for _, content in _turns(value, name))
-    raise BadShape(f"'{name}' is {'missing' if value is None else f'a {_kind(value)}, not text'}")
-
-
-def _kind(value: Any) -> str:
-    names = {bool: "truth value", int: "number", float: "number", dict: "object", list: "list"}
-    return names.get(type(value), type(value).__name__)
-
-
-def _turns(value: Any, name: str) -> list[tuple[str, str]]:
-    """Role and content of each message of a conversation."""
-    if not isinstance(value, list):
-        raise BadShape(f"'{name}' is {'missing' if value is None else f'a {_kind(value)}, not a list of messages'}")
-    turns = []
-    for number, turn in enumerate(value, 1):
-        if not isinstance(turn, Mapping):
-            raise BadShape(f"message {number} of '{name}' is a {_kind(turn)}, not an object")
-        role = turn.get("role", turn.get("from"))
-        if not isinstance(role, str):
-            raise BadShape(f"message {number} of '{name}' has no role")
-        turns.append((ROLES.get(role.lower(), role.lower()), _content(turn, number, name)))
-    return turns
-
-
-def _content(turn: Mapping[str, Any], number: int, name: str) -> str:
-    content = turn.get("content", turn.get("value"))
-    if isinstance(content, list):  # parts of a multi-modal message
-        return "\n".join(p["text"] for p in content if isinstance(p, Mapping) and isinstance(p.get("text"), str))
-    if content is None and turn.get("tool_calls") is not None:
-        return str(turn["tool_calls"])
-    if not isinstance(content, str):
-        what = "no content" if content is None else f"a {_kind(content)} as content"
-        raise BadShape(f"message {number} of '{name}' has {what}")
-    return content
-
-
-def _has_tools(row: Mapping[str, Any]) -> bool:
-    if row.get("tools") or row.get("functions"):
-        return True
-    turns = row.get("messages") or row.get("conversations") or row.get("conversation")
-    if not isinstance(turns, list):
-        return False
-    return any(isinstance(t, Mapping) and (t.get("tool_calls") or t.get("role") == "tool") for t in turns)
-
-
-def _conversation(row: Mapping[str, Any]) -> Parts:
-    key = next((k for k in ("messages", "conversations", "conversation") if k in row), "messages")
-    turns = _turns(row.get(key), key)
-    asked = [text for role, text in turns if role != "assistant"]
-    tools = row.get("tools") or row.get("functions")
-    asked += [str(tools)] if tools else []
-    return Parts("\n".join(asked), tuple(t for role, t in turns if role == "assistant"))
-
-
 def _pair(row: Mapping[str, Any]) -> Parts:
     first, then = next(
         (p for p in PAIRS if row.get(p[0]) is not None and row.get(p[1]) is not None),
@@ -167,11 +97,6 @@ def _pair(row: Mapping[str, Any]) -> Parts:
         if extra not in (first, then) and isinstance(row.get(extra), str) and row[extra].strip():
             asked += "\n" + row[extra]
     return Parts(asked, (text_of(row.get(then), then),))
-
-
-def _preference(row: Mapping[str, Any]) -> Parts:
-    asked = text_of(row["prompt"], "prompt") if row.get("prompt") is not None else ""
-    return Parts(asked, (text_of(row.get("chosen"), "chosen"), text_of(row.get("rejected"), "rejected")))
 
 
 def _feedback(row: Mapping[str, Any]) -> Parts:
@@ -226,14 +151,14 @@ def _plain(row: Any) -> Parts:
 SHAPES: dict[str, Shape] = {
     s.name: s
     for s in (
-        Shape("messages", DataKind.INSTRUCTIONS, TRAIN, _conversation),
-        Shape("sharegpt", DataKind.INSTRUCTIONS, TRAIN, _conversation),
+        Shape("messages", DataKind.INSTRUCTIONS, TRAIN, conversation),
+        Shape("sharegpt", DataKind.INSTRUCTIONS, TRAIN, conversation),
         Shape("alpaca", DataKind.INSTRUCTIONS, TRAIN, _pair),
         Shape("prompt-completion", DataKind.INSTRUCTIONS, TRAIN, _pair),
         Shape("qa-pairs", DataKind.QA_PAIRS, ("domain-sft", "lora", "raft"), _pair),
         Shape("labels", DataKind.INSTRUCTIONS, ("lora", "few-shot", "embedding-finetuning"), _labelled),
-        Shape("tool-calls", DataKind.TOOL_CALLS, ("function-calling-sft",), _conversation),
-        Shape("preferences", DataKind.PREFERENCES, ("dpo", "orpo"), _preference),
+        Shape("tool-calls", DataKind.TOOL_CALLS, ("function-calling-sft",), conversation),
+        Shape("preferences", DataKind.PREFERENCES, ("dpo", "orpo"), preference),
         Shape("feedback", DataKind.FEEDBACK, ("kto",), _feedback),
         Shape("rewards", DataKind.REWARDS, ("grpo",), _task),
         Shape("scored", DataKind.INSTRUCTIONS, (), _pair),
@@ -261,5 +186,5 @@ def lowered(row: Any) -> Any:
 def parts_of(row: Any, shape: Shape) -> Parts:
     """The row's text in parts. Raises `BadShape` with the reason when it does not fit the shape."""
     if not isinstance(row, Mapping) and not (isinstance(row, str) and shape.name in ("text", "documents")):
-        raise BadShape(f"it is a {_kind(row)}, not an object")
+        raise BadShape(f"it is a {kind_of(row)}, not an object")
     return shape.take(lowered(row))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from advisor.domain.tool_shapes import BadTools, check_calls, read_tools
 from advisor.domain.words import DataKind
 from executors.datasets.languages import is_code
 from executors.datasets.marked_shapes import BadRecord, fitted, refuse_scored, text_of, to_feedback, to_task
 from executors.datasets.rows import Conversation, Message, Parallel, Preference, Record, Text, ask
-from executors.datasets.tool_shapes import BadTools, read_calls, read_tools
 
 ROLES = {
     "system": "system",
@@ -98,26 +98,32 @@ def _with_passages(row: Conversation, record: Mapping[str, Any]) -> Conversation
 
 
 def _conversation(turns: Any, key: str, record: Mapping[str, Any]) -> Conversation:
-    messages = _messages(turns, key)
+    schemas = _tools(record)
+    messages = _messages(turns, key, schemas)
     if not any(message.role == "assistant" for message in messages):
         raise BadRecord(f"{key!r} has no turn of the assistant, so there is nothing to learn")
     if messages[0].role == "assistant":
         raise BadRecord(f"{key!r} begins with the assistant")
+    return _with_passages(
+        Conversation(messages, "" if not schemas else json.dumps(schemas, ensure_ascii=False)), record
+    )
+
+
+def _tools(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     tools = record.get("tools", record.get("functions"))
     try:
-        schemas = "" if not tools else json.dumps(read_tools(tools), ensure_ascii=False)
+        return read_tools(tools) if tools else []
     except BadTools as error:
         raise BadRecord(str(error)) from None
-    return _with_passages(Conversation(messages, schemas), record)
 
 
-def _messages(turns: Any, key: str) -> tuple[Message, ...]:
+def _messages(turns: Any, key: str, tools: Sequence[Mapping[str, Any]] = ()) -> tuple[Message, ...]:
     if not isinstance(turns, list) or not turns:
         raise BadRecord(f"{key!r} is not a list of turns")
-    return tuple(_message(turn, number, key) for number, turn in enumerate(turns, start=1))
+    return tuple(_message(turn, number, key, tools) for number, turn in enumerate(turns, start=1))
 
 
-def _message(turn: Any, number: int, key: str) -> Message:
+def _message(turn: Any, number: int, key: str, tools: Sequence[Mapping[str, Any]]) -> Message:
     if not isinstance(turn, Mapping):
         raise BadRecord(f"turn {number} of {key!r} is not an object")
     said = turn.get("role", turn.get("from"))
@@ -128,16 +134,27 @@ def _message(turn: Any, number: int, key: str) -> Message:
     if not calls:
         return Message(role, text_of(content, f"content of turn {number}"))
     try:
-        made = json.dumps(read_calls(calls), ensure_ascii=False)
+        made = json.dumps(check_calls(calls, role, tools, f"turn {number} of {key!r}"), ensure_ascii=False)
     except BadTools as error:
-        raise BadRecord(f"turn {number} of {key!r}: {error}") from None
+        raise BadRecord(str(error)) from None
     return Message(role, text_of(content, f"content of turn {number}") if content else "", made)
 
 
 def _prompt(record: Mapping[str, Any]) -> tuple[Message, ...]:
     """What is asked, as a text or as turns."""
     said = record.get("prompt", record.get("question"))
-    return _messages(said, "prompt") if isinstance(said, list) else (Message("user", text_of(said, "prompt")),)
+    if isinstance(said, list):
+        return _asking(_messages(said, "prompt"), "prompt")
+    return (Message("user", text_of(said, "prompt")),)
+
+
+def _asking(turns: tuple[Message, ...], name: str) -> tuple[Message, ...]:
+    """The turns before an answer. Raises BadRecord for roles with which the assistant is asked nothing."""
+    if turns[0].role == "assistant":
+        raise BadRecord(f"{name!r} begins with the assistant, so nothing is asked")
+    if turns[-1].role == "assistant":
+        raise BadRecord(f"{name!r} ends with the assistant before the answer")
+    return turns
 
 
 def _preference(record: Mapping[str, Any]) -> Preference:
@@ -145,11 +162,22 @@ def _preference(record: Mapping[str, Any]) -> Preference:
     chosen, rejected = record["chosen"], record["rejected"]
     if isinstance(chosen, list) and isinstance(rejected, list):
         better, worse = _messages(chosen, "chosen"), _messages(rejected, "rejected")
-        prompt = better[:-1] or _messages(record.get("prompt"), "prompt")
-        answers = (better[-1].content, worse[-1].content)
+        if better[:-1] != worse[:-1]:
+            raise BadRecord("'chosen' and 'rejected' ask different things: they may differ in their last turn alone")
+        prompt = _asking(better[:-1], "chosen") if better[:-1] else _prompt(record)
+        answers = (_answer(better[-1], "chosen"), _answer(worse[-1], "rejected"))
     else:
         prompt = _prompt(record)
         answers = (text_of(chosen, "chosen"), text_of(rejected, "rejected"))
     if answers[0] == answers[1]:
         raise BadRecord("'chosen' and 'rejected' are the same")
     return Preference(prompt, *answers)
+
+
+def _answer(turn: Message, name: str) -> str:
+    """The last turn of a conversation that is one of two answers."""
+    if turn.role != "assistant":
+        raise BadRecord(f"{name!r} ends with the role {turn.role!r}, so it has no answer of the assistant")
+    if turn.calls:
+        raise BadRecord(f"{name!r} ends with a call of a tool; answers that are compared are texts")
+    return turn.content

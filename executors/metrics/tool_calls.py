@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from executors.datasets.tool_shapes import BadTools, read_call
+from advisor.domain.tool_shapes import BadTools, read_call
 
 MOST_CALLS = 32
 

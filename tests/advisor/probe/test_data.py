@@ -47,7 +47,7 @@ SHAPES: list[tuple[str, DataKind, dict[str, Any]]] = [
     ("prompt-completion", DataKind.INSTRUCTIONS, {"prompt": [USER], "completion": [BOT]}),
     ("qa-pairs", DataKind.QA_PAIRS, {"question": "a", "answer": "b", "context": "c"}),
     ("preferences", DataKind.PREFERENCES, {"prompt": "a", "chosen": "b", "rejected": "c"}),
-    ("preferences", DataKind.PREFERENCES, {"chosen": [USER, BOT], "rejected": [USER, USER]}),
+    ("preferences", DataKind.PREFERENCES, {"chosen": [USER, BOT], "rejected": [USER, {**BOT, "content": "No"}]}),
     ("feedback", DataKind.FEEDBACK, {"prompt": "a", "completion": "b", "label": True}),
     ("rewards", DataKind.REWARDS, {"prompt": "a", "answer": "2", "check": "number"}),
     ("rewards", DataKind.REWARDS, {"question": "a", "answer": "2", "check": "exact"}),

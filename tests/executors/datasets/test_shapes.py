@@ -14,6 +14,7 @@ from executors.datasets.rows import Conversation, Message, Preference, Row, Task
 from executors.datasets.shapes import to_row
 
 TURNS = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
+OTHER = {"role": "assistant", "content": "b"}
 GOOD: list[tuple[Any, Row]] = [
     ({"messages": TURNS}, ask("q", "a")),
     ({"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}, ask("q", "a")),
@@ -29,7 +30,11 @@ GOOD: list[tuple[Any, Row]] = [
     ("t", Text("t")),
     ({"prompt": "q", "chosen": "a", "rejected": "b"}, Preference((Message("user", "q"),), "a", "b")),
     (
-        {"chosen": TURNS, "rejected": [TURNS[0], {"role": "assistant", "content": "b"}]},
+        {"chosen": TURNS, "rejected": [TURNS[0], OTHER]},
+        Preference((Message("user", "q"),), "a", "b"),
+    ),
+    (
+        {"prompt": "q", "chosen": TURNS[1:], "rejected": [OTHER]},
         Preference((Message("user", "q"),), "a", "b"),
     ),
     (
@@ -54,6 +59,12 @@ BAD: list[tuple[Any, str]] = [
     ({"prompt": "q", "completion": None}, "keys prompt"),
     ({"question": "q", "answer": ["a"]}, "'answer'"),
     ({"prompt": "q", "chosen": "a", "rejected": "a"}, "are the same"),
+    ({"prompt": TURNS[1:], "chosen": "a", "rejected": "b"}, "'prompt' begins with the assistant"),
+    ({"prompt": TURNS, "chosen": "a", "rejected": "b"}, "'prompt' ends with the assistant"),
+    ({"prompt": TURNS[1:], "completion": "a", "label": True}, "'prompt' begins with the assistant"),
+    ({"chosen": TURNS, "rejected": [{**TURNS[0], "content": "other"}, OTHER]}, "ask different things"),
+    ({"chosen": [TURNS[0], TURNS[0]], "rejected": [TURNS[0], OTHER]}, "'chosen' ends with the role 'user'"),
+    ({"chosen": TURNS, "rejected": [TURNS[0], {**OTHER, "tool_calls": [{"name": "f"}]}]}, "a call of a tool"),
 ]
 
 

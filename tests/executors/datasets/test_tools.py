@@ -22,6 +22,13 @@ TOOL = {
 CALL = {"name": "add", "arguments": {"a": 1}}
 ASKED = {"role": "user", "content": "add 1"}
 ANSWERED = {"role": "tool", "content": "1"}
+
+
+def called(name: str, arguments: Any = None) -> dict[str, Any]:
+    """A turn of the assistant that calls one tool."""
+    return {"role": "assistant", "tool_calls": [{"name": name, "arguments": {} if arguments is None else arguments}]}
+
+
 SHAPES: list[tuple[Any, Any]] = [
     ([TOOL], [CALL]),
     ([{"type": "function", "function": TOOL}], [{"type": "function", "function": CALL}]),
@@ -54,6 +61,13 @@ def test_usual_shapes_are_one(tools: Any, calls: Any) -> None:
             "not an object",
         ),
         ({"messages": [ASKED, {"role": "assistant", "tool_calls": [{"arguments": {}}]}]}, "call 1 has no name"),
+        ({"tools": [TOOL], "messages": [ASKED, called("subtract")]}, "turn 2 .*'subtract', which is none of the tools"),
+        ({"messages": [{**called("add"), "role": "user"}, called("add")]}, "turn 1 .* the role 'user' cannot"),
+        ({"messages": [ASKED, called("add", {"a": [float("nan")]})]}, "arguments of call 1 hold .*NaN"),
+        ({"messages": [ASKED, called("add", '{"a": 1e999}')]}, "infinite number"),
+        ({"messages": [ASKED, called("add", {"a": "\ud800"})]}, "surrogate"),
+        ({"tools": [{**TOOL, "parameters": {"x": float("inf")}}], "messages": [ASKED, called("add")]}, "tool 1 holds"),
+        ({"tools": [TOOL, TOOL], "messages": [ASKED, called("add")]}, "tool 2 has the name of an earlier one, 'add'"),
     ],
 )
 def test_broken_tools_say_why(record: Any, why: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -19,7 +19,12 @@ def read_tools(value: Any) -> list[dict[str, Any]]:
     listed = _parsed(value, "tools")
     if not isinstance(listed, list):
         raise BadTools("'tools' is not a list")
-    return [_tool(tool, number) for number, tool in enumerate(listed, start=1)]
+    tools = [_tool(tool, number) for number, tool in enumerate(listed, start=1)]
+    names = [tool["function"]["name"] for tool in tools]
+    for number, name in enumerate(names, start=1):
+        if name in names[: number - 1]:
+            raise BadTools(f"tool {number} has the name of an earlier one, {name!r}")
+    return tools
 
 
 def _tool(tool: Any, number: int) -> dict[str, Any]:
@@ -29,6 +34,7 @@ def _tool(tool: Any, number: int) -> dict[str, Any]:
     parameters = inner.get("parameters") or {"type": "object", "properties": {}}
     if not isinstance(parameters, Mapping):
         raise BadTools(f"the parameters of tool {number} are not an object")
+    _refuse_unwritable(inner, f"tool {number} holds")
     function = {"name": inner["name"], "description": str(inner.get("description", "")), "parameters": dict(parameters)}
     return {"type": "function", "function": function}
 
@@ -50,7 +56,38 @@ def read_call(call: Any, what: str = "the call") -> dict[str, Any]:
     arguments = _parsed(arguments, f"arguments of {what}") if isinstance(arguments, str) else arguments
     if not isinstance(arguments, Mapping):
         raise BadTools(f"the arguments of {what} are not an object")
+    _refuse_unwritable(inner["name"], f"the name of {what} holds")
+    _refuse_unwritable(arguments, f"the arguments of {what} hold")
     return {"name": inner["name"], "arguments": dict(arguments)}
+
+
+def check_calls(value: Any, role: str, tools: Sequence[Mapping[str, Any]], where: str) -> list[dict[str, Any]]:
+    """The calls of one turn, as `read_calls` gives them.
+
+    `role`: whose turn it is; `tools`: schemas as `read_tools` gives them, none when the row names no tools; `where`:
+    which turn, for the reason. Raises BadTools for calls that are not the assistant's, or of another function.
+    """
+    if role != "assistant":
+        raise BadTools(f"{where} calls tools, which the role {role!r} cannot")
+    try:
+        calls = read_calls(value)
+    except BadTools as error:
+        raise BadTools(f"{where}: {error}") from None
+    names = [tool["function"]["name"] for tool in tools]
+    for call in calls:
+        if names and call["name"] not in names:
+            raise BadTools(f"{where} calls {call['name'][:40]!r}, which is none of the tools: {', '.join(names[:6])}")
+    return calls
+
+
+def _refuse_unwritable(value: Any, what: str) -> None:
+    """Python reads NaN and writes it again; a model that learnt it would write what no JSON parser takes."""
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        raise BadTools(f"{what} half of a surrogate pair") from None
+    except (ValueError, TypeError, RecursionError):
+        raise BadTools(f"{what} what JSON has not, as NaN or an infinite number") from None
 
 
 def _parsed(value: Any, name: str) -> Any:

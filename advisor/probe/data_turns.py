@@ -1,0 +1,115 @@
+"""Rows of messages: their turns, tools and calls, and pairs of answers. Pure.
+
+What a run would refuse in them is told here, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from advisor.domain.tool_shapes import BadTools, check_calls, read_tools
+
+
+class Parts(NamedTuple):
+    """The text of one row. `asked` decides duplicates across splits; `answers` is what a model would learn."""
+
+    asked: str
+    answers: tuple[str, ...]
+
+
+class BadShape(ValueError):
+    """Why a row does not fit the shape of the others."""
+
+
+ROLES = {"human": "user", "gpt": "assistant", "model": "assistant", "bot": "assistant", "function": "tool"}
+
+
+def text_of(value: Any, name: str) -> str:
+    """A text, or the contents of a list of messages. Raises `BadShape` for anything else."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "\n".join(content for _, content in turns_of(value, name))
+    raise BadShape(f"'{name}' is {'missing' if value is None else f'a {kind_of(value)}, not text'}")
+
+
+def kind_of(value: Any) -> str:
+    names = {bool: "truth value", int: "number", float: "number", dict: "object", list: "list"}
+    return names.get(type(value), type(value).__name__)
+
+
+def turns_of(value: Any, name: str) -> list[tuple[str, str]]:
+    """Role and content of each message of a conversation."""
+    if not isinstance(value, list):
+        raise BadShape(f"'{name}' is {'missing' if value is None else f'a {kind_of(value)}, not a list of messages'}")
+    turns = []
+    for number, turn in enumerate(value, 1):
+        if not isinstance(turn, Mapping):
+            raise BadShape(f"message {number} of '{name}' is a {kind_of(turn)}, not an object")
+        role = turn.get("role", turn.get("from"))
+        if not isinstance(role, str):
+            raise BadShape(f"message {number} of '{name}' has no role")
+        turns.append((ROLES.get(role.lower(), role.lower()), _content(turn, number, name)))
+    return turns
+
+
+def _content(turn: Mapping[str, Any], number: int, name: str) -> str:
+    content = turn.get("content", turn.get("value"))
+    if isinstance(content, list):  # parts of a multi-modal message
+        return "\n".join(p["text"] for p in content if isinstance(p, Mapping) and isinstance(p.get("text"), str))
+    if not content and turn.get("tool_calls"):
+        return str(turn["tool_calls"])
+    if not isinstance(content, str):
+        what = "no content" if content is None else f"a {kind_of(content)} as content"
+        raise BadShape(f"message {number} of '{name}' has {what}")
+    return content
+
+
+def has_tools(row: Mapping[str, Any]) -> bool:
+    """Whether a row of messages names tools, calls one, or holds a result."""
+    if row.get("tools") or row.get("functions"):
+        return True
+    turns = row.get("messages") or row.get("conversations") or row.get("conversation")
+    if not isinstance(turns, list):
+        return False
+    return any(isinstance(t, Mapping) and (t.get("tool_calls") or t.get("role") == "tool") for t in turns)
+
+
+def conversation(row: Mapping[str, Any]) -> Parts:
+    """What is asked, tools among it, and what the assistant says. Raises `BadShape`, also for calls that do not fit."""
+    key = next((k for k in ("messages", "conversations", "conversation") if k in row), "messages")
+    turns = turns_of(row.get(key), key)
+    asked = [text for role, text in turns if role != "assistant"]
+    tools = row.get("tools") or row.get("functions")
+    try:
+        schemas = read_tools(tools) if tools else []
+        for number, ((role, _), turn) in enumerate(zip(turns, row[key], strict=True), 1):
+            if turn.get("tool_calls"):
+                check_calls(turn["tool_calls"], role, schemas, f"message {number} of '{key}'")
+    except BadTools as error:
+        raise BadShape(str(error)) from None
+    asked += [str(tools)] if tools else []
+    return Parts("\n".join(asked), tuple(text for role, text in turns if role == "assistant"))
+
+
+def preference(row: Mapping[str, Any]) -> Parts:
+    """A prompt and two answers. Raises `BadShape`, also for answers not by the assistant or not to one prompt."""
+    prompt, chosen, rejected = row.get("prompt"), row.get("chosen"), row.get("rejected")
+    if isinstance(chosen, list) and isinstance(rejected, list):
+        better, worse = turns_of(chosen, "chosen"), turns_of(rejected, "rejected")
+        for name, turns in (("chosen", better), ("rejected", worse)):
+            if not turns or turns[-1][0] != "assistant":
+                raise BadShape(f"'{name}' does not end with a turn of the assistant")
+        if better[:-1] != worse[:-1]:
+            raise BadShape("'chosen' and 'rejected' ask different things")
+        _check_prompt(better[:-1], "chosen")
+    if isinstance(prompt, list):
+        _check_prompt(turns_of(prompt, "prompt"), "prompt")
+    asked = text_of(prompt, "prompt") if prompt is not None else ""
+    return Parts(asked, (text_of(chosen, "chosen"), text_of(rejected, "rejected")))
+
+
+def _check_prompt(turns: list[tuple[str, str]], name: str) -> None:
+    if turns and turns[0][0] == "assistant":
+        raise BadShape(f"'{name}' begins with the assistant")

@@ -1,0 +1,63 @@
+"""`advisor.probe.data_turns`: rows of messages that a run would refuse are unusable rows of the probe, too."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from advisor.probe.data import probe_data
+from executors.datasets.marked_shapes import BadRecord
+from executors.datasets.shapes import to_row
+
+USER, BOT = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
+TOOLS = [{"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}]
+
+
+def call(name: str = "add", arguments: Any = None) -> dict[str, Any]:
+    """A turn without text that calls a tool, as an OpenAI client writes it."""
+    function = {"name": name, "arguments": {"a": 1} if arguments is None else arguments}
+    return {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": function}]}
+
+
+def asking(*turns: dict[str, Any], tools: Any = TOOLS) -> dict[str, Any]:
+    return {"messages": [USER, *turns], "tools": tools}
+
+
+PAIR = {"prompt": "q", "chosen": "a", "rejected": "b"}
+BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    (asking(call()), asking(call(arguments="[1]")), "arguments of call 1 are not an object"),
+    (asking(call()), asking(call(arguments={"a": float("nan")})), "NaN"),
+    (asking(call()), asking(call("subtract")), "calls 'subtract', which is none of the tools: add"),
+    (asking(call()), {"messages": [{**call(), "role": "user"}, BOT], "tools": TOOLS}, "the role 'user' cannot"),
+    (asking(call()), asking(call(), tools=TOOLS * 2), "tool 2 has the name of an earlier one"),
+    (PAIR, {**PAIR, "prompt": [BOT]}, "begins with the assistant"),
+    (PAIR, {"chosen": [USER, BOT], "rejected": [BOT, {**BOT, "content": "b"}]}, "ask different things"),
+    (PAIR, {"chosen": [USER, USER], "rejected": [USER, BOT]}, "'chosen'"),
+]
+
+
+@pytest.mark.parametrize(("good", "bad", "why"), BAD)
+def test_what_a_run_refuses_is_an_unusable_row(
+    good: dict[str, Any], bad: dict[str, Any], why: str, tmp_path: Path
+) -> None:
+    """Wrong calls and pairs with wrong roles are counted with line and reason, and a run refuses the same rows."""
+    path = tmp_path / "d.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in (good, good, bad)))
+    found = probe_data(path)
+    assert found.rows == 2
+    assert [row.line for row in found.bad_rows] == [3]
+    assert why in found.bad_rows[0].reason
+    to_row(good)
+    with pytest.raises(BadRecord):
+        to_row(bad)
+
+
+def test_a_call_without_text_is_something_to_learn(tmp_path: Path) -> None:
+    """Turns with empty content and calls, as OpenAI's format has them, are no rows without an answer."""
+    path = tmp_path / "d.jsonl"
+    path.write_text("".join(json.dumps(asking(call(arguments={"a": n}))) + "\n" for n in range(3)))
+    found = probe_data(path)
+    assert (found.shape, found.rows, found.empty_rows) == ("tool-calls", 3, 0)
