@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.domain.errors import AdvisorError
+from advisor.domain.json_names import named
 from advisor.domain.profiles import BadRow, DataProfile
 from advisor.domain.words import DataKind
 from advisor.probe.data_checks import Languages, Seen, has_secret
@@ -166,7 +167,7 @@ def _no_shape(first: list[_Placed], file: Path) -> AdvisorError:
                 hint=f"rename them to one of the shapes {', '.join(SHAPES)} (e.g. prompt and completion, or text)",
             )
     line, row, _ = first[0]
-    reason = row.reason if isinstance(row, Unreadable) else f"it is a {type(row).__name__}, not an object"
+    reason = row.reason if isinstance(row, Unreadable) else f"it is {named(row)}, not an object"
     return AdvisorError(f"{file}:{line}: {printable(reason)}", why=f"none of the first {len(first)} rows can be used")
 
 

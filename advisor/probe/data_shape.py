@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from advisor.domain.json_names import named
 from advisor.domain.words import DataKind
-from advisor.probe.data_turns import BadShape, Parts, conversation, has_tools, kind_of, preference, text_of
+from advisor.probe.data_turns import BadShape, Parts, conversation, has_tools, preference, text_of
 
 
 class Shape(NamedTuple):
@@ -186,5 +187,5 @@ def lowered(row: Any) -> Any:
 def parts_of(row: Any, shape: Shape) -> Parts:
     """The row's text in parts. Raises `BadShape` with the reason when it does not fit the shape."""
     if not isinstance(row, Mapping) and not (isinstance(row, str) and shape.name in ("text", "documents")):
-        raise BadShape(f"it is a {kind_of(row)}, not an object")
+        raise BadShape(f"it is {named(row)}, not an object")
     return shape.take(lowered(row))

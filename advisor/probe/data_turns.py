@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from advisor.domain.json_names import named
 from advisor.domain.tool_shapes import BadTools, check_calls, read_tools
 
 
@@ -31,22 +32,17 @@ def text_of(value: Any, name: str) -> str:
         return value
     if isinstance(value, list):
         return "\n".join(content for _, content in turns_of(value, name))
-    raise BadShape(f"'{name}' is {'missing' if value is None else f'a {kind_of(value)}, not text'}")
-
-
-def kind_of(value: Any) -> str:
-    names = {bool: "truth value", int: "number", float: "number", dict: "object", list: "list"}
-    return names.get(type(value), type(value).__name__)
+    raise BadShape(f"'{name}' is {'missing' if value is None else f'{named(value)}, not text'}")
 
 
 def turns_of(value: Any, name: str) -> list[tuple[str, str]]:
     """Role and content of each message of a conversation."""
     if not isinstance(value, list):
-        raise BadShape(f"'{name}' is {'missing' if value is None else f'a {kind_of(value)}, not a list of messages'}")
+        raise BadShape(f"'{name}' is {'missing' if value is None else f'{named(value)}, not a list of messages'}")
     turns = []
     for number, turn in enumerate(value, 1):
         if not isinstance(turn, Mapping):
-            raise BadShape(f"message {number} of '{name}' is a {kind_of(turn)}, not an object")
+            raise BadShape(f"message {number} of '{name}' is {named(turn)}, not an object")
         role = turn.get("role", turn.get("from"))
         if not isinstance(role, str):
             raise BadShape(f"message {number} of '{name}' has no role")
@@ -61,7 +57,7 @@ def _content(turn: Mapping[str, Any], number: int, name: str) -> str:
     if not content and turn.get("tool_calls"):
         return str(turn["tool_calls"])
     if not isinstance(content, str):
-        what = "no content" if content is None else f"a {kind_of(content)} as content"
+        what = "no content" if content is None else f"{named(content)} as content"
         raise BadShape(f"message {number} of '{name}' has {what}")
     return content
 

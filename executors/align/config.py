@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from advisor.domain.errors import Diagnostic, Severity
+from advisor.domain.errors import AdvisorError, Diagnostic, Severity
+from advisor.domain.plan import STEP
 from advisor.domain.words import DataKind
 from executors.adapters.settings import SOFT_PROMPTS
+from executors.datasets.rows import Feedback, Row
 from executors.protocol import Inputs, Machine
 from executors.training.config import REQUIRES, TrainingConfig
 from executors.training.preflight import check_adapter, check_data
@@ -57,7 +60,39 @@ def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnost
     if config.objective == "kto" and config.micro_batch == 1:
         text = "kto compares the answers of one micro-batch, and it holds one"
         found.append(Diagnostic(severity=Severity.DANGER, code="batch-of-one", text=text, hint="set micro_batch: 2"))
-    return found if "data" in inputs.roles else [*found, *check_data(config)]
+    if "data" in inputs.roles:
+        return found
+    unreadable = check_data(config)
+    if config.objective == "kto" and not any(d.severity is Severity.DANGER for d in unreadable):
+        found += _check_marks(config)
+    return [*found, *unreadable]
+
+
+def check_marks(rows: Sequence[Row]) -> list[Feedback]:
+    """The marked answers among the rows. Raises AdvisorError when all have the same mark: KTO learns from both."""
+    marked = [row for row in rows if isinstance(row, Feedback)]
+    if len({row.is_good for row in marked}) < 2:
+        said = "good" if any(row.is_good for row in marked) else "bad"
+        raise AdvisorError(
+            "kto needs answers marked good and answers marked bad",
+            why=f"all {len(marked)} answers to learn from are marked {said}",
+            hint="add answers with the other mark, or learn from good ones alone with lora (prompt, completion)",
+        )
+    return marked
+
+
+def _check_marks(config: Config) -> list[Diagnostic]:
+    from executors.datasets import load
+
+    if config.data.path.startswith(STEP):
+        return []
+    try:
+        check_marks(load(config.data, "train"))
+    except AdvisorError as error:
+        return [
+            Diagnostic(severity=Severity.DANGER, code="one-mark", text=error.what, because=error.why, hint=error.hint)
+        ]
+    return []
 
 
 def wrong_kind(config: TrainingConfig, what: str, wanted: DataKind) -> Diagnostic:

@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from advisor.domain.errors import AdvisorError
 from advisor.domain.plan import DataSpec
 from advisor.domain.words import DataKind
-from executors.align.config import Config
+from executors.align.config import Config, check_marks
 from executors.align.encode import Columns, encode_marked, encode_pairs, length
 from executors.align.measure import measure_marked, measure_pairs
 from executors.datasets import load
@@ -96,10 +95,7 @@ def train_judged(
 
 def _encoded(config: Config, rows: Sequence[Any], tokenizer: Any) -> list[Columns]:
     if config.objective == "kto":
-        marked = [row for row in rows if isinstance(row, Feedback)]
-        if len({row.is_good for row in marked}) < 2:
-            raise AdvisorError("kto needs answers marked good and answers marked bad", why="all marks are the same")
-        return encode_marked(marked, tokenizer, config.seq_len)
+        return encode_marked(check_marks(rows), tokenizer, config.seq_len)
     return encode_pairs([row for row in rows if isinstance(row, Preference)], tokenizer, config.seq_len)
 
 

@@ -23,6 +23,7 @@ SHOWN = 5
 HELD_OUT_NAMES = ("held-out", "held_out", "test", "validation", "valid", "val", "eval", "dev")
 TEXT_SUFFIXES = (".txt", ".md", ".rst")
 MAX_FIELD = 2**24
+"""Bytes of one row or field; the same as `advisor.probe.data_files.LONGEST_ROW`."""
 MANIFEST = "manifest.json"
 """Marks a data set that was prepared here: its rows are in `.jsonl`, and what else lies there tells of it."""
 _Place = tuple[str, Any]
@@ -125,37 +126,46 @@ def _records(file: Path) -> Iterator[_Place]:
         yield from _parquet(file)
         return
     try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = file.read_bytes()[: error.start].count(b"\n") + 1
-        raise AdvisorError(f"{file}:{line}: not UTF-8", why=f"byte {error.start} is {error.reason}",
-                           hint="save the file as UTF-8") from None  # fmt: skip
+        data = file.read_bytes().removeprefix(b"\xef\xbb\xbf")
     except OSError as error:
         raise AdvisorError(f"cannot read {file}", why=error.strerror or str(error)) from None
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise AdvisorError(f"{file} is UTF-16", why="data is read as UTF-8", hint="save it as UTF-8")
+    is_array = suffix == ".json" and data.lstrip()[:1] == b"["
+    if suffix in (".json", ".jsonl", ".ndjson") and not is_array:
+        yield from _lines(file, data)
+        return
+    # Bytes that are not UTF-8 become halves of surrogate pairs here, which the row that holds them is refused for.
+    text = data.decode("utf-8", "surrogateescape")
     if suffix in TEXT_SUFFIXES:
         yield f"{file}:1", text
     elif suffix in (".csv", ".tsv"):
         yield from _table(file, text, "\t" if suffix == ".tsv" else ",")
-    elif suffix == ".json" and text.lstrip().startswith("["):
+    elif is_array:
         yield from _array(file, text)
-    elif suffix in (".json", ".jsonl", ".ndjson"):
-        yield from _lines(file, text)
     else:
         raise AdvisorError(f"{file}: unknown kind of file {suffix!r}",
                            hint="known are .jsonl .json .csv .tsv .parquet .txt .md")  # fmt: skip
 
 
-def _lines(file: Path, text: str) -> Iterator[_Place]:
-    for number, line in enumerate(text.split("\n"), start=1):
+def _lines(file: Path, data: bytes) -> Iterator[_Place]:
+    for number, line in enumerate(data.split(b"\n"), start=1):
         if line.strip():
             yield f"{file}:{number}", _parsed(line)
 
 
-def _parsed(text: str) -> Any:
+def _parsed(line: bytes) -> Any:
+    """The value of a line of JSON, or why it has none."""
+    if len(line) >= MAX_FIELD:
+        return BadRecord(f"is longer than {MAX_FIELD // 2**20} MiB")
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        return BadRecord(f"is not JSON: {error}")
+        return json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        return BadRecord(f"is not UTF-8 (byte {error.start + 1})")
+    except json.JSONDecodeError as error:
+        return BadRecord(f"is not JSON: {error.msg} (column {error.colno})")
+    except (ValueError, RecursionError):
+        return BadRecord("is not JSON that can be read: nested too deeply, or a number too long")
 
 
 def _array(file: Path, text: str) -> Iterator[_Place]:
@@ -163,8 +173,8 @@ def _array(file: Path, text: str) -> Iterator[_Place]:
         records = json.loads(text)
     except json.JSONDecodeError as error:
         raise AdvisorError(f"{file}:{error.lineno}: not JSON", why=error.msg) from None
-    except RecursionError:
-        raise AdvisorError(f"{file}: not usable JSON", why="it is nested too deeply") from None
+    except (ValueError, RecursionError):
+        raise AdvisorError(f"{file}: not usable JSON", why="nested too deeply, or a number too long") from None
     for number, record in enumerate(records, start=1):
         yield f"{file}: element {number}", record
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from advisor.domain.json_names import named
 from advisor.domain.words import DataKind
 from executors.datasets.rows import Conversation, Feedback, Message, Preference, Record, Task
 
@@ -69,11 +70,11 @@ def fitted(row: Record, kind: DataKind | None) -> Record:
 def text_of(value: Any, name: str) -> str:
     """A text with something in it that can be written as UTF-8. Raises BadRecord."""
     if not isinstance(value, str):
-        raise BadRecord(f"{name!r} is {'missing' if value is None else 'not a text'}")
+        raise BadRecord(f"{name!r} is {'missing' if value is None else f'{named(value)}, not a text'}")
     if not value.strip():
         raise BadRecord(f"{name!r} is empty")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        raise BadRecord(f"{name!r} holds half of a surrogate pair") from None
+        raise BadRecord(f"{name!r} holds what is not UTF-8, or half of a surrogate pair") from None
     return value

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from advisor.domain.json_names import named
 from advisor.domain.tool_shapes import BadTools, check_calls, read_tools
 from advisor.domain.words import DataKind
 from executors.datasets.languages import is_code
@@ -44,7 +45,7 @@ def _row(record: Any) -> Record:
     if isinstance(record, str):
         return Text(text_of(record, "text"))
     if not isinstance(record, Mapping):
-        raise BadRecord(f"is a {type(record).__name__}, not an object")
+        raise BadRecord(f"is {named(record)}, not an object")
     keys = {str(key) for key, value in record.items() if value is not None}
     if {"chosen", "rejected"} <= keys:
         return _preference(record)

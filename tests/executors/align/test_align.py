@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from advisor.domain.errors import Severity
 from executors import align
 from executors.align import Config
 from executors.artifact import sha256_of
@@ -126,6 +128,24 @@ def test_what_cannot_be_aligned_is_refused(settings: Callable[..., Any], inputs:
     assert [d.code for d in align.preflight(single, inputs, Machine())] == ["batch-of-one"]
     with pytest.raises(ValidationError, match="not trained through prompt-tuning"):
         Config.model_validate(settings("preferences", objective="dpo", method="prompt-tuning"))
+
+
+@pytest.mark.parametrize("is_good", [True, False])
+def test_marks_that_are_all_the_same_are_refused_before_the_start(
+    is_good: bool, settings: Callable[..., Any], inputs: Inputs, tmp_path: Path
+) -> None:
+    """KTO learns from good answers and bad ones; data with one mark alone is said before anything is measured."""
+    path = tmp_path / "marks.jsonl"
+    rows = [{"prompt": f"q{n}", "completion": "a", "label": is_good} for n in range(20)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = Config.model_validate(
+        {**settings("feedback", objective="kto"), "data": {"path": str(path), "kind": "feedback"}}
+    )
+    (found,) = align.preflight(config, inputs, Machine())
+    assert (found.code, found.severity) == ("one-mark", Severity.DANGER)
+    assert f"learn from are marked {'good' if is_good else 'bad'}" in found.because
+    both = Config.model_validate(settings("feedback", objective="kto"))
+    assert align.preflight(both, inputs, Machine()) == []
 
 
 def test_all_weights_move_slowly(settings: Callable[..., Any]) -> None:

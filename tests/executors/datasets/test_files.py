@@ -10,7 +10,9 @@ import pytest
 from advisor.domain.errors import AdvisorError, ExitCode
 from advisor.domain.plan import DataSpec
 from advisor.domain.words import DataKind
-from executors.datasets import load, load_multiple_choice
+from advisor.probe import data_files
+from advisor.probe.data import probe_data
+from executors.datasets import files, load, load_multiple_choice
 from executors.datasets.rows import Row
 
 RECORDS = [{"prompt": f"question {n}", "completion": f"answer {n}"} for n in range(40)]
@@ -103,8 +105,14 @@ def test_the_first_five_bad_rows_are_named(tmp_path: Path) -> None:
         ("a.jsonl", b"", "has no rows"),
         ("a.jsonl", b'{"text": "one"}\n', "too small"),
         ("a.jsonl", b'{"text": "one"}\n{"text": "one"}\n', "too small"),
-        ("a.jsonl", b'{"text": "\xff"}\n', ":1: not UTF-8"),
-        ("a.jsonl", b'{"text": "a"}\n{"text": "\xe9"}\n', ":2: not UTF-8"),
+        ("a.jsonl", b'{"text": "\xff"}\n', ":1: is not UTF-8 (byte 11)"),
+        ("a.jsonl", b'{"text": "a"}\n{"text": "\xe9"}\n', ":2: is not UTF-8"),
+        ("a.jsonl", "{}".encode("utf-16"), "is UTF-16"),
+        ("a.csv", b"text\na\xff\n", ":2: 'text' holds what is not UTF-8"),
+        ("a.json", b'[{"text": "\xff"}]', "element 1: 'text' holds what is not UTF-8"),
+        ("a.txt", b"caf\xe9", ":1: 'text' holds what is not UTF-8"),
+        ("a.json", b"[" + b"9" * 5000 + b"]", "a number too long"),
+        ("a.jsonl", b"9" * 5000, ":1: is not JSON that can be read: nested too deeply, or a number too long"),
         ("a.jsonl", b"[" * 100_000, "1 of 1 rows"),
         ("a.json", b'[{"text": 1},\n}', ":2: not JSON"),
         ("a.csv", b'text\n"unclosed', "not a table"),
@@ -159,3 +167,28 @@ def test_bad_rows_may_be_passed_over(tmp_path: Path) -> None:
     with pytest.raises(AdvisorError, match="2 of 10 rows") as caught:
         load(spec.model_copy(update={"bad_rows": "fail"}), "train")
     assert "--bad-rows skip" in caught.value.hint
+
+
+def test_lines_of_another_encoding_are_rows_like_others(tmp_path: Path) -> None:
+    """Each line that is not UTF-8 is named, and with `bad_rows: skip` the other rows of the file are read."""
+    from executors.datasets.files import bad_rows
+
+    file = tmp_path / "rows.jsonl"
+    good = [json.dumps({"prompt": f"q{n}", "completion": "a"}).encode() for n in range(8)]
+    file.write_bytes(b"\n".join([*good[:4], b'{"prompt": "\xe9"}', b"\xff", *good[4:]]))
+    spec = DataSpec(path=str(file), kind="instructions", bad_rows="skip")
+    assert len(load(spec, "train")) + len(load(spec, "held-out")) == 8
+    assert bad_rows(spec) == [f"{file}:5: is not UTF-8 (byte 13)", f"{file}:6: is not UTF-8 (byte 1)"]
+
+
+def test_prober_and_reader_agree_on_the_longest_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that `inspect` calls too long is too long for a run, and one byte less is read by both."""
+    assert files.MAX_FIELD == data_files.LONGEST_ROW
+    monkeypatch.setattr(files, "MAX_FIELD", 64)
+    monkeypatch.setattr(data_files, "LONGEST_ROW", 64)
+    empty = len(json.dumps({"text": ""}))
+    rows = [json.dumps({"text": "x" * (length - empty)}) for length in (63, 64)]
+    file = write(tmp_path, "a.jsonl", "\n".join(["", *rows, rows[0]]))
+    assert [row.line for row in probe_data(file).bad_rows] == [3]
+    bad = files.bad_rows(DataSpec(path=str(file), kind=DataKind.TEXT))
+    assert [line.partition(": ")[0] for line in bad] == [f"{file}:3"]

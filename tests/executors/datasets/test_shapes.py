@@ -44,10 +44,13 @@ GOOD: list[tuple[Any, Row]] = [
 ]
 BAD: list[tuple[Any, str]] = [
     ({}, "none"),
-    (7, "is a int"),
+    (7, "is a number, not an object"),
+    (None, "is null, not an object"),
+    ([1], "is a list, not an object"),
+    (True, "is a truth value"),
     ({"foo": 1}, "keys foo"),
     ({"text": ""}, "is empty"),
-    ({"text": 5}, "not a text"),
+    ({"text": 5}, "is a number, not a text"),
     ({"text": "\ud800"}, "surrogate"),
     ({"messages": []}, "not a list of turns"),
     ({"messages": "hello"}, "not a list of turns"),
