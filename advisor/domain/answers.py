@@ -72,7 +72,7 @@ class DataAnswer(Frozen):
     kind: DataKind | None = None
     examples: int | None = Field(default=None, ge=0)
     tokens: int | None = Field(default=None, ge=0)
-    seq_len: int | None = Field(default=None, ge=1, le=10_000_000)
+    seq_len: int | None = Field(default=None, ge=8, le=10_000_000)
     then: SourceAnswer | None = None
     """What the second phase learns from, where a technique has two: examples after a corpus."""
     general: SourceAnswer | None = None

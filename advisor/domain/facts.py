@@ -112,3 +112,5 @@ class Facts(Frozen):
     avoid: tuple[str, ...] = ()
     use: tuple[str, ...] = ()
     defaults: tuple[Default, ...] = ()
+    contradicted: tuple[Default, ...] = ()
+    """Answers that the model's folder or the data's rows contradict, with what these say."""

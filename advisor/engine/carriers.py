@@ -15,6 +15,8 @@ Carrier = str
 
 METHODS = {"lora": "lora", "qlora": "qlora", "full-sft": "full"}
 """What executors of training call a carrier."""
+PREFIXES = frozenset({"prefix-tuning", "p-tuning-v2"})
+"""Methods whose prefix lies in the cache of every layer, which a layer under gradient checkpointing drops."""
 _ALL_WEIGHTS = frozenset({"full-sft", "full-rlhf", "qat"})
 """Techniques that are about training every weight."""
 _ADAPTERS_ONLY = frozenset({"cross-lingual-peft"})

@@ -17,6 +17,7 @@ from advisor.engine import serving, sharing
 from advisor.engine.compile import compile_plan
 from advisor.engine.conditions import holds
 from advisor.engine.estimate.chain import estimate_chain
+from advisor.engine.learned_data import gives_way
 from advisor.engine.order import explain, first_break
 from advisor.engine.parts import part_of
 from advisor.engine.placed import Placement, place
@@ -104,7 +105,8 @@ def dumped(facts: Facts) -> dict[str, object]:
     return {
         name: value
         for name in Facts.model_fields
-        if name not in ("defaults", "model_shape") and (value := getattr(facts, name)) not in (None, (), "")
+        if name not in ("defaults", "contradicted", "model_shape")
+        and (value := getattr(facts, name)) not in (None, (), "")
     }
 
 
@@ -135,12 +137,13 @@ def _supports(situation: Situation, members: Sequence[Member], fired: Sequence[R
 
 
 def _accompanies(technique: Technique, facts: Facts, members: Sequence[Member]) -> bool:
-    """Whether a support that was asked for is possible; sharing, whether there is a step to share."""
+    """Whether a support that was asked for is possible, and there is a step that it can accompany or share."""
     if any(not holds(requirement.condition, facts) for requirement in technique.requires):
         return False
     stack = [(member.candidate.config, member.candidate.technique) for member in members]
     if technique.id not in sharing.BY_NAME:
-        return True
+        trained = [each for _, each in stack if each.executor in sharing.TRAINERS]
+        return not trained or not all(gives_way(technique.id, each) for each in trained)
     return technique.id == sharing.support(facts) and not sharing.why_none(stack, facts)
 
 

@@ -13,6 +13,7 @@ from advisor.domain.answers import Answers, DataAnswer
 from advisor.domain.facts import Default, Facts
 from advisor.domain.knowledge import CatalogModel, Knowledge
 from advisor.domain.profiles import DataProfile, HardwareProfile, ModelProfile
+from advisor.engine.contradicted import contradicted, is_quantized
 from advisor.engine.machine import hardware_facts, measured_facts, serving_gpu
 
 SEQ_LEN = 1024
@@ -82,7 +83,7 @@ def build_facts(
     known |= _serve_facts(knowledge, answers, machine, defaults)
     known |= _choice_defaults(known, defaults)
     known |= measured_facts(hardware, machine, known["model_shape"].hidden if known["model_shape"] else None)
-    return Facts(**known, defaults=tuple(defaults.taken))
+    return Facts(**known, defaults=tuple(defaults.taken), contradicted=contradicted(answers, model, data))
 
 
 def _choice_defaults(known: dict[str, Any], defaults: _Defaults) -> dict[str, Any]:
@@ -147,7 +148,7 @@ def _model_facts(
 
 
 def _quantized(word: str | None) -> str | None:
-    return None if (word or "").lower() in ("", "none", "no", "bf16", "fp16", "fp32") else word
+    return word if is_quantized(word) else None
 
 
 def _catalog_model(knowledge: Knowledge, model_id: str | None) -> CatalogModel | None:

@@ -12,6 +12,7 @@ from advisor.domain.recommendation import Recommendation
 from advisor.domain.technique import DataUse, Technique
 from advisor.domain.words import DataKind
 from advisor.engine import sharing
+from advisor.engine.carriers import PREFIXES
 
 BUILTIN, REFERENCE = "builtin:stdlib", "builtin:reference"
 TEMPORAL = "temporal-tagging"
@@ -21,8 +22,9 @@ _THEN_KIND = DataKind.INSTRUCTIONS
 PREPARING = ("synthetic-data", "data-quality", "data-mixing", "instruction-format")
 """Techniques that make a data set, in the order they are run: written, cleaned, mixed, formatted."""
 MIXING = "data-mixing"
+CHECKPOINTING = "gradient-checkpointing"
 EFFICIENT_SETTINGS: dict[str, dict[str, Any]] = {
-    "gradient-checkpointing": {"gradient_checkpointing": True},
+    CHECKPOINTING: {"gradient_checkpointing": True},
     "mixed-precision": {"precision": "bf16"},
     "flash-attention": {"attention": "sdpa"},
     **{name: {"sharding": sharding} for name, sharding in sharing.BY_NAME.items()},
@@ -108,10 +110,15 @@ def accompanying(technique: Technique, facts: Facts, config: Mapping[str, Any]) 
     if facts.train_sharding is not None and facts.train_sharding not in sharing.TITLES:
         settings["sharding"] = facts.train_sharding
     for support in EFFICIENT & set(facts.use) - set(sharing.BY_NAME):
-        settings |= EFFICIENT_SETTINGS[support]
+        settings |= {} if gives_way(support, technique) else EFFICIENT_SETTINGS[support]
     if sharing.is_shared(config, technique, facts):
         settings |= {"sharding": sharing.kind(facts), "processes": sharing.processes(config, technique, facts)}
     return settings
+
+
+def gives_way(support: str, technique: Technique) -> bool:
+    """Whether a support cannot accompany a training: a prefix is lost under gradient checkpointing."""
+    return support == CHECKPOINTING and technique.config.get("method") in PREFIXES
 
 
 def data_of(facts: Facts, use: DataUse | None = None, dates: bool = False) -> dict[str, Any] | None:

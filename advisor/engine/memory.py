@@ -15,6 +15,7 @@ from advisor.domain.estimate import EstimateLora, EstimateModel, EstimateRequest
 from advisor.domain.facts import Facts
 from advisor.domain.measurement import Correction
 from advisor.engine import sharing
+from advisor.engine.carriers import PREFIXES
 from advisor.engine.estimate import effective_method, estimate, shape_of
 from advisor.engine.estimate.corrections import corrected, correction_of
 from advisor.engine.estimate.host import host_memory
@@ -131,6 +132,8 @@ class Ladder:
     def _fit(self, method: str, facts: Facts, free: float, is_shared: bool = False) -> Fit:
         tried: list[Fit] = []
         for rung in rungs(method, facts, is_shared):
+            if rung.gradient_checkpointing and method in PREFIXES:
+                continue
             tried.append(self._try(method, facts, rung, free))
             if tried[-1].peak_gib <= ROOM * free:
                 break

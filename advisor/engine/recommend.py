@@ -13,6 +13,7 @@ from advisor.domain.knowledge import Knowledge
 from advisor.domain.recommendation import Alternative, Flip, Recommendation, Rejection, StackWarning
 from advisor.engine import flips
 from advisor.engine.choose import Choice, Scored, Slot
+from advisor.engine.contradicted import contradictions
 from advisor.engine.eligibility import span
 from advisor.engine.evaluate import dumped, judged
 from advisor.engine.stack import Assembled, Situation, assemble, decide, member_of
@@ -46,6 +47,7 @@ def recommend(knowledge: Knowledge, facts: Facts, profile: str = "default", with
                 *missed(choice),
                 *told(knowledge, facts, assembled),
                 *unread(knowledge, facts, result),
+                *contradictions(facts),
                 *result.warnings,
             ),
             "alternatives": alternatives(situation, choice, assembled),

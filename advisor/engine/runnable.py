@@ -7,7 +7,11 @@ from typing import Any
 
 from advisor.domain.facts import Facts
 from advisor.domain.technique import Technique
+from advisor.domain.words import DataKind
 from advisor.engine import learned_data, serving, sharing
+
+_OF_TEXT = (DataKind.TEXT, DataKind.DOCUMENTS)
+"""One row of these may be a whole book."""
 
 
 def why_not(config: Mapping[str, Any], technique: Technique, facts: Facts) -> str:
@@ -18,7 +22,20 @@ def why_not(config: Mapping[str, Any], technique: Technique, facts: Facts) -> st
         if config.get("type", "Q8_0") not in serving.WRITTEN_HERE:
             return f"this version writes {', '.join(sorted(serving.WRITTEN_HERE))}, not {config['type']}."
         return f"this version writes it in 8, 4 or 3 bits, not in {config['bits']}."
-    return sharing.why_not_run(config, technique, facts) or why_no_data(technique, facts)
+    return (
+        sharing.why_not_run(config, technique, facts)
+        or why_no_data(technique, facts)
+        or _why_too_little(config, technique, facts)
+    )
+
+
+def _why_too_little(config: Mapping[str, Any], technique: Technique, facts: Facts) -> str:
+    """Why nothing can be learnt from so few rows, in all or at once; empty when it can."""
+    if technique.config.get("objective") == "kto" and config.get("micro_batch") == 1:
+        return "it compares the answers of one micro-batch, and that holds one; set train.micro_batch to 2."
+    if learned_data.is_training(technique) and facts.data_kind not in _OF_TEXT and facts.data_examples == 1:
+        return "the data has one row, and some must be held out; give at least two different ones."
+    return ""
 
 
 def why_no_data(technique: Technique, facts: Facts) -> str:

@@ -10,11 +10,14 @@ from advisor.domain.knowledge import Knowledge
 from advisor.domain.recommendation import StackWarning
 from advisor.domain.technique import Requirement, Technique
 from advisor.domain.words import ArtifactKind
-from advisor.engine import sharing
+from advisor.engine import learned_data, sharing
 from advisor.engine.conditions import holds
 from advisor.engine.stack import Assembled, Member
 
-TOLD_IN_PLANS = ("asked-for-not-possible", "asked-for-gives-way", "several-adapters", "answer-not-read")
+TOLD_IN_PLANS = (
+    *("asked-for-not-possible", "asked-for-gives-way", "several-adapters"),
+    *("answer-not-read", "answer-contradicted"),
+)
 """Codes of the warnings that a plan repeats, since whoever reads only the plan would miss what was asked for."""
 
 
@@ -31,6 +34,7 @@ def told(knowledge: Knowledge, facts: Facts, assembled: Assembled) -> tuple[Stac
     steps = [technique for technique in wanted if technique.role == "step"]
     return (
         *_supports(supports, facts),
+        *_not_beside(supports, assembled.members),
         *_unshared(facts, assembled.members),
         *_not_taken(facts, assembled.members),
         *_given_way(steps, assembled),
@@ -51,6 +55,16 @@ def _supports(supports: Sequence[Technique], facts: Facts) -> Iterator[StackWarn
         elif technique.id in sharing.BY_NAME and facts.train_sharding == "ddp":
             text = f"train.sharding: ddp was asked for and gives way to {technique.name}, which was asked for, too."
             yield _warning("asked-for-gives-way", text, "Take one of the two.", "")
+
+
+def _not_beside(supports: Sequence[Technique], members: Sequence[Member]) -> Iterator[StackWarning]:
+    """Supports that a step of the stack cannot have beside it."""
+    for technique in supports:
+        names = [m.technique for m in members if learned_data.gives_way(technique.id, m.candidate.technique)]
+        if names:
+            text = f"{technique.name} was asked for and is left out of {' and '.join(names)}: layers that are computed"
+            text = f"{text} again lose the prefix."
+            yield _warning("asked-for-not-possible", text, "Leave it out of use, or train with lora.", "")
 
 
 def _unshared(facts: Facts, members: Sequence[Member]) -> Iterator[StackWarning]:

@@ -53,6 +53,8 @@ def configure(executor: Executor, name: str, config: dict[str, Any]) -> Any:
             hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
             raise AdvisorError(f"{name}: unknown key {key!r} in config", hint=hint) from None
         said = str(first["msg"]).removeprefix("Value error, ")
+        if not key:  # several settings that do not go together: what was given is the whole config
+            raise AdvisorError(f"{name}: {said}", hint="change it under config of that step of the plan") from None
         raise AdvisorError(f"{name}: config {key}: {said}", why=f"it is {first.get('input')!r}"[:200]) from None
 
 

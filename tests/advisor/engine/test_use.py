@@ -11,6 +11,7 @@ from advisor.domain.answers import Answers
 from advisor.domain.recommendation import Recommendation
 from advisor.runs.advise import Overrides, plan_of
 from advisor.runs.advise import advise as run_advice
+from advisor.runs.prepare import check_config
 
 SMALL: dict[str, Any] = {
     "goal": "change-behavior",
@@ -84,3 +85,38 @@ def test_what_does_not_run_yet(advise: Callable[..., Recommendation]) -> None:
     (without, *_) = advise({**known, "data": {"kind": "instructions", "examples": 500}}).stack
     assert without.executable and "no data is named" in without.not_yet
     assert not advise(SMALL).stack[0].not_yet
+
+
+@pytest.mark.parametrize("technique", ["prefix-tuning", "p-tuning-v2"])
+def test_checkpointing_gives_way_to_a_prefix(advise: Callable[..., Recommendation], technique: str) -> None:
+    """Gradient checkpointing beside a prefix is told to be left out, and the plan is one that can be run; beside LoRA
+    it is planned."""
+    values = {**SMALL, "use": [technique, "gradient-checkpointing"]}
+    found = advise(values)
+    assert "is left out of" in warned(found, "asked-for-not-possible")[0]
+    assert "gradient-checkpointing" not in {support.technique for support in found.supports}
+    plan = plan_of(run_advice(Answers.model_validate(values), Overrides(no_gpu=True, ram_gib=16)))
+    check_config("finetune", technique, plan.steps[0].config)
+    beside = run_advice(
+        Answers.model_validate({**SMALL, "use": ["lora", "gradient-checkpointing"]}), Overrides(no_gpu=True, ram_gib=16)
+    )
+    assert plan_of(beside).steps[0].config["gradient_checkpointing"] is True
+
+
+def test_a_prefix_is_never_planned_with_checkpointing(advise: Callable[..., Recommendation]) -> None:
+    """Where memory is so short that LoRA gets gradient checkpointing, a prefix is trained without it or refused."""
+    gpu = {"gpus": [{"name": "RTX 4090", "memory_gib": 24}], "ram_gib": 64}
+    model = {"id": "acme/model-7b", "params_b": 7, "kind": "instruct"}
+    values = {**SMALL, "model": model, "hardware": gpu, "data": {**SMALL["data"], "seq_len": 4096}}
+    assert advise({**values, "use": ["lora"]}).stack[0].config["gradient_checkpointing"]
+    found = advise({**values, "use": ["prefix-tuning"]})
+    assert not any(entry.config["gradient_checkpointing"] for entry in found.stack)
+
+
+def test_one_row_and_batches_of_one_are_told_before_the_run(advise: Callable[..., Recommendation]) -> None:
+    """KTO with a micro-batch of one, and a training on one row, are said not to run, with what to change."""
+    kto = {**SMALL, "behavior": "alignment", "data": {**SMALL["data"], "kind": "feedback"}, "use": ["kto"]}
+    assert "set train.micro_batch to 2" in advise({**kto, "train": {"micro_batch": 1}}).stack[0].not_yet
+    assert not advise({**kto, "train": {"micro_batch": 2}}).stack[0].not_yet
+    one = {**SMALL, "use": ["lora"], "data": {**SMALL["data"], "examples": 1}}
+    assert "give at least two" in advise(one).stack[0].not_yet

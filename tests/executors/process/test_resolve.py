@@ -40,3 +40,14 @@ def test_missing_distributions_are_listed(monkeypatch: pytest.MonkeyPatch) -> No
     executor = resolve("count", TOYS)
     monkeypatch.setattr(executor, "REQUIRES", ("pydantic", "no-such-distribution-here"))
     assert missing_distributions(executor) == ["no-such-distribution-here"]
+
+
+def test_settings_that_do_not_go_together_are_told_without_the_whole_config() -> None:
+    """A refusal of several settings at once names the step and the trouble, and neither an empty key nor all values."""
+    config = {"data": {"path": "rows.jsonl", "kind": "text"}, "method": "prefix-tuning", "gradient_checkpointing": True}
+    with pytest.raises(AdvisorError) as refused:
+        configure(resolve("finetune"), "step 1 prefix-tuning", config)
+    assert refused.value.what.startswith(
+        "step 1 prefix-tuning: prefix-tuning does not work with gradient_checkpointing"
+    )
+    assert "rows.jsonl" not in f"{refused.value.why}{refused.value.hint}"
