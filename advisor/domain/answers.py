@@ -1,5 +1,6 @@
 """`Answers`: what a person said, as the answers file gives it. Everything but `goal` may be missing."""
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -26,6 +27,14 @@ def _named(value: str) -> str:
 
 Named = Annotated[str, AfterValidator(_named)]
 """A name that says something."""
+
+
+def _dated(value: str) -> str:
+    try:
+        date.fromisoformat(f"{value}-01-01"[:10])
+    except ValueError:
+        raise ValueError("it is no date; give a year, a month or a day such as 2025-06 or 2025-06-30") from None
+    return value
 
 
 class ModelAnswer(Frozen):
@@ -81,7 +90,7 @@ class DataAnswer(Frozen):
     """Where the passages stand that answer questions which bring none."""
     language: str | None = Field(default=None, pattern=r"^[A-Za-z][A-Za-z -]{1,39}$")
     """The language that is to be learnt, by its code in the data or its name."""
-    cutoff: str | None = Field(default=None, pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")
+    cutoff: Annotated[str, AfterValidator(_dated)] | None = Field(default=None, pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")
     """The date up to which the data knows, `2025-06` or `2025-06-30`."""
 
 

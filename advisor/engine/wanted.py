@@ -44,7 +44,8 @@ def told(knowledge: Knowledge, facts: Facts, assembled: Assembled) -> tuple[Stac
 
 def _supports(supports: Sequence[Technique], facts: Facts) -> Iterator[StackWarning]:
     for technique in supports:
-        failing = misfit(technique, facts)
+        is_done = technique.id in sharing.BY_NAME and sharing.is_asked(facts)  # by processes on a CPU, too
+        failing = None if is_done else misfit(technique, facts)
         if failing is not None:
             text = f"{technique.name} was asked for and is left out: {failing.because}"
             yield _warning("asked-for-not-possible", text, failing.hint or "Leave it out of use.", failing.source)

@@ -36,6 +36,9 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
         write(records, file)
     if config.provider == "claude":
         _leave_instructions(config, inputs, found, tokens, out)
+        text = "nothing was trained: the data for it was written, and a text about what to do with it"
+        because = "fine-tuning Claude is arranged with Anthropic; there is no interface that starts it"
+        say.diagnostic(Severity.WARNING, "not-trained", text, because, f"follow {INSTRUCTIONS} in the step's result")
         return
     client, state = _client(config), _State(Path(inputs.scratch) / STATE)
     mark = _mark(config, inputs, files)

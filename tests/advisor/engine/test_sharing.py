@@ -202,3 +202,14 @@ def test_the_micro_batch_that_is_named_serves(advise: Advise, planned: Planned) 
     served = answers(1, 0, 24, "lora", hardware={"gpus": []}, train={"processes": 3, "micro_batch": 3})
     (step,) = planned(served).steps
     assert step.config["micro_batch"] * step.config["accumulation"] % 3 == 0
+
+
+def test_sharding_over_processes_is_not_told_to_be_left_out(advise: Advise, planned: Planned) -> None:
+    """Without a GPU, `train.sharding` over two processes is done: a support of the same name is not called left out,
+    and one of another name gives way."""
+    train = {"sharding": "zero3", "processes": 2}
+    for support, codes in (("deepspeed-zero", []), ("fsdp", ["asked-for-gives-way"])):
+        values = answers(0.1, 0, 24, "full-sft", support, train=train, hardware={"gpus": [], "ram_gib": 64})
+        assert [w.code for w in advise(values).warnings if w.code.startswith("asked-for")] == codes
+        (step,) = planned(values).steps
+        assert (step.config["sharding"], step.config["processes"]) == ("zero3", 2)

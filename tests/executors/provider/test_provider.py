@@ -189,10 +189,12 @@ def test_too_dear_is_not_uploaded(service: Any, inputs: Inputs, tmp_path: Path, 
 
 
 def test_claude_gets_data_and_instructions(inputs: Inputs, tmp_path: Path, listener: Any) -> None:
-    """For Claude the prepared data is left with what to do with it, and no server is asked."""
+    """For Claude the prepared data is left with what to do with it, no server is asked, and it says that nothing was
+    trained."""
     provider.run(config(provider="claude"), inputs, tmp_path / "out", listener)
     assert len((tmp_path / "out" / "train.jsonl").read_text().splitlines()) == 20
     assert "arranged with Anthropic" in (tmp_path / "out" / "INSTRUCTIONS.md").read_text()
+    assert any(code == "not-trained" for _, code, *_ in listener.diagnostics)
 
 
 def test_preflight_asks_for_key_and_rows(inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
