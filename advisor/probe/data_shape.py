@@ -114,7 +114,12 @@ def _task(row: Mapping[str, Any]) -> Parts:
         raise BadShape(f"'check' is none of {', '.join(CHECKS)}")
     if check is None and any(row.get(key) is not None for key in SCORES):
         raise BadShape("it has a score and no check, so its answer need not be the right one")
-    return Parts(text_of(row.get(asked), asked), (text_of(row.get(answer), answer),))
+    right = text_of(row.get(answer), answer)
+    if check == "number" and not any(map(str.isdigit, right)):
+        raise BadShape(f"'check' is 'number', and '{answer}' has no number")
+    if check is not None and answer != "answer":
+        raise BadShape("it has a check and no answer")
+    return Parts(text_of(row.get(asked), asked), (right,))
 
 
 def _labelled(row: Mapping[str, Any]) -> Parts:

@@ -39,20 +39,29 @@ def to_task(record: Mapping[str, Any], prompt: tuple[Message, ...]) -> Task:
     check = record["check"]
     if check not in CHECKS:
         raise BadRecord(f"'check' is {str(check)[:40]!r}; known are {', '.join(CHECKS)}")
-    return Task(prompt, text_of(record["answer"], "answer"), check)
+    answer = text_of(record["answer"], "answer")
+    if check == "number" and not any(map(str.isdigit, answer)):
+        raise BadRecord("'check' is 'number', and 'answer' has no number, so no answer would be right")
+    return Task(prompt, answer, check)
 
 
-def refuse_scored(record: Any, kind: DataKind | None) -> None:
-    """A number beside an answer says how good it is, so it is none to be rewarded. Raises BadRecord for such a task."""
-    if kind is not DataKind.REWARDS or not isinstance(record, Mapping) or record.get("check") is not None:
+def refuse_unchecked(record: Any, kind: DataKind | None) -> None:
+    """Raises BadRecord for what is no task though it looks like one: an answer with a score, or a check of another key.
+
+    A number beside an answer says how good it is, so it is none to be rewarded.
+    """
+    if kind is not DataKind.REWARDS or not isinstance(record, Mapping):
         return
     keys = {str(key).lower(): str(key) for key, value in record.items() if value is not None}
-    for name in SCORES:
-        if name in keys:
-            raise BadRecord(
-                f"has a score ({keys[name]!r}), and its answer need not be the right one; kind rewards needs prompt, "
-                "answer and check; make feedback (prompt, completion, label) or pairs (prompt, chosen, rejected) of it"
-            )
+    given = next((keys[name] for name in ("completion", "response", "output") if name in keys), None)
+    if "check" in keys and "answer" not in keys and given is not None:
+        raise BadRecord(f"has a check and no answer; rename {given!r} to answer if it is the right one")
+    score = next((keys[name] for name in SCORES if name in keys), None)
+    if "check" not in keys and score is not None:
+        raise BadRecord(
+            f"has a score ({score!r}), and its answer need not be the right one; kind rewards needs prompt, "
+            "answer and check; make feedback (prompt, completion, label) or pairs (prompt, chosen, rejected) of it"
+        )
 
 
 def fitted(row: Record, kind: DataKind | None) -> Record:

@@ -10,7 +10,7 @@ from advisor.domain.json_names import named
 from advisor.domain.tool_shapes import BadTools, check_calls, read_tools
 from advisor.domain.words import DataKind
 from executors.datasets.languages import is_code
-from executors.datasets.marked_shapes import BadRecord, fitted, refuse_scored, text_of, to_feedback, to_task
+from executors.datasets.marked_shapes import BadRecord, fitted, refuse_unchecked, text_of, to_feedback, to_task
 from executors.datasets.rows import Conversation, Message, Parallel, Preference, Record, Text, ask
 
 ROLES = {
@@ -37,7 +37,7 @@ def to_row(record: Any, kind: DataKind | None = None) -> Record:
 
     Raises BadRecord with the reason when it stands for none.
     """
-    refuse_scored(record, kind)
+    refuse_unchecked(record, kind)
     return fitted(_row(record), kind)
 
 

@@ -33,6 +33,7 @@ def probed(tmp_path: Path) -> Callable[..., DataProfile]:
     return probe
 
 
+CHECK = {"check": "number"}
 USER, BOT = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}
 
 SHAPES: list[tuple[str, DataKind, dict[str, Any]]] = [
@@ -85,15 +86,18 @@ def test_answers_with_a_score_are_no_tasks(probed: Callable[..., DataProfile]) -
     assert (found.shape, found.kind, found.rows, found.suggested) == ("scored", DataKind.INSTRUCTIONS, 3, ())
 
 
-def test_tasks_among_which_some_have_scores_or_unknown_checks(probed: Callable[..., DataProfile]) -> None:
-    """In a file of tasks, an answer with a score and a check that nobody knows are unusable rows."""
+def test_tasks_among_which_some_have_scores_or_checks_that_do_not_fit(probed: Callable[..., DataProfile]) -> None:
+    """In a file of tasks, an answer with a score and a check that does not fit are unusable rows."""
     task = {"prompt": "a", "answer": "2", "check": "number"}
     scored = {"prompt": "b", "completion": "c", "score": 1}
-    found = probed([task, task, scored, {**task, "check": "magic"}])
+    bad = [scored, {**task, "check": "magic"}, {**task, "answer": "two"}, {"prompt": "a", "completion": "2", **CHECK}]
+    found = probed([task, task, *bad])
     assert found.suggested == ("grpo",)
     assert [(row.line, row.reason.partition(": ")[2][:14]) for row in found.bad_rows] == [
         (3, "it has a score"),
         (4, "'check' is non"),
+        (5, "'check' is 'nu"),
+        (6, "it has a check"),
     ]
 
 

@@ -100,6 +100,19 @@ def test_an_answer_with_a_score_is_no_task(record: dict[str, Any]) -> None:
     assert isinstance(to_row(record, DataKind.INSTRUCTIONS), Conversation)
 
 
+@pytest.mark.parametrize(
+    ("record", "why"),
+    [
+        ({"prompt": "q", "completion": "1", "check": "number"}, "rename 'completion' to answer"),
+        ({"prompt": "q", "answer": "one", "check": "number"}, "'answer' has no number"),
+    ],
+)
+def test_a_check_that_would_be_passed_over_or_never_met_is_refused(record: dict[str, Any], why: str) -> None:
+    """A check needs an answer under that name, and a check of numbers an answer with one."""
+    with pytest.raises(BadRecord, match=why):
+        to_row(record, DataKind.REWARDS)
+
+
 def test_a_score_beside_a_check_is_passed_over() -> None:
     """A task with a check is told by its check, whatever numbers stand beside it."""
     task = to_row({"prompt": "q", "answer": "1", "check": "number", "score": 3}, DataKind.REWARDS)
