@@ -16,6 +16,7 @@ from advisor.domain.words import MEASURED, Family, Verdict
 from advisor.engine import serving, sharing
 from advisor.engine.compile import compile_plan
 from advisor.engine.conditions import holds
+from advisor.engine.contradicted import contradictions
 from advisor.engine.estimate.chain import estimate_chain
 from advisor.engine.learned_data import gives_way
 from advisor.engine.order import explain, first_break
@@ -23,8 +24,10 @@ from advisor.engine.parts import part_of
 from advisor.engine.placed import Placement, place
 from advisor.engine.runnable import why_not
 from advisor.engine.shortage import shortages
-from advisor.engine.stack import Member, Situation
+from advisor.engine.stack import Assembled, Member, Situation
+from advisor.engine.unread import unread
 from advisor.engine.walk import walked
+from advisor.engine.wanted import told
 from advisor.engine.warnings import warn
 
 PIPELINES: dict[tuple[Family, ...], str] = {
@@ -172,7 +175,14 @@ def evaluate_steps(situation: Situation, steps: Sequence[Placement]) -> Recommen
     result = judged(situation, members, fired, families)
     is_ruled_out = any(pair.verdict == Verdict.IMPOSSIBLE for pair in result.order)
     feasible = bool(members) and not faults and not is_ruled_out
-    return result.model_copy(update={"feasible": feasible, "warnings": (*faults, *result.warnings)})
+    missed = on_answers(situation, Assembled(tuple(members)), result)
+    return result.model_copy(update={"feasible": feasible, "warnings": (*faults, *missed, *result.warnings)})
+
+
+def on_answers(situation: Situation, assembled: Assembled, found: Recommendation) -> tuple[StackWarning, ...]:
+    """What was asked for and is not done, what was said and is not read, and what is contradicted by what is there."""
+    knowledge, facts = situation.knowledge, situation.facts
+    return (*told(knowledge, facts, assembled), *unread(knowledge, facts, found), *contradictions(facts))
 
 
 def _misfit(family: Family, found: Rejection) -> StackWarning:

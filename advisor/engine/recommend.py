@@ -13,13 +13,10 @@ from advisor.domain.knowledge import Knowledge
 from advisor.domain.recommendation import Alternative, Flip, Recommendation, Rejection, StackWarning
 from advisor.engine import flips
 from advisor.engine.choose import Choice, Scored, Slot
-from advisor.engine.contradicted import contradictions
 from advisor.engine.eligibility import span
-from advisor.engine.evaluate import dumped, judged
+from advisor.engine.evaluate import dumped, judged, on_answers
 from advisor.engine.stack import Assembled, Situation, assemble, decide, member_of
-from advisor.engine.unread import unread
 from advisor.engine.walk import walked
-from advisor.engine.wanted import told
 
 ALTERNATIVES = 5
 AT_MOST_REASONS = 3
@@ -45,9 +42,7 @@ def recommend(knowledge: Knowledge, facts: Facts, profile: str = "default", with
         update={
             "warnings": (
                 *missed(choice),
-                *told(knowledge, facts, assembled),
-                *unread(knowledge, facts, result),
-                *contradictions(facts),
+                *on_answers(situation, assembled, result),
                 *result.warnings,
             ),
             "alternatives": alternatives(situation, choice, assembled),

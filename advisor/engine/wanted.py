@@ -85,7 +85,7 @@ def _unshared(facts: Facts, members: Sequence[Member]) -> Iterator[StackWarning]
 
 def _not_taken(facts: Facts, members: Sequence[Member]) -> Iterator[StackWarning]:
     """Settings of a fine-tuning in a stack that has none: no other takes them."""
-    if any(member.candidate.technique.executor in sharing.TRAINERS for member in members):
+    if not members or any(member.candidate.technique.executor in sharing.TRAINERS for member in members):
         return
     said = {
         "processes": facts.train_processes if (facts.train_processes or 1) > 1 else None,

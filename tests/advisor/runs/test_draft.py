@@ -147,3 +147,17 @@ def test_a_fix_that_is_impossible_here() -> None:
     with pytest.raises(AdvisorError, match="adds response-distillation as step 2, and that is not possible") as error:
         aligned.add("wanda", 0).fix()
     assert "no teacher" in error.value.why
+
+
+def test_an_answer_that_the_edited_stack_no_longer_reads_is_told() -> None:
+    """Dropping the training that takes `train.optimizer` and `data.general` is told, and the plan repeats it."""
+    data = {**SAMPLE["data"], "general": {"path": "builtin:reference", "kind": "text"}}
+    values = {**SAMPLE, "data": data, "train": {**SAMPLE["train"], "optimizer": "sgd"}, "use": ["full-sft", "gguf"]}
+    full = begin(advise(Answers.model_validate(values), Overrides(no_gpu=True, ram_gib=12)))
+    assert ids(full) == ("full-sft", "gguf")
+    codes = {"asked-for-not-possible", "answer-not-read"}
+    assert not codes.intersection(warning.code for warning in full.judged.warnings)
+    dropped = full.drop(0)
+    assert codes <= {warning.code for warning in dropped.judged.warnings}
+    notes = " ".join(dropped.plan().notes)
+    assert "train.optimizer: sgd" in notes and "data.general: builtin:reference" in notes
