@@ -21,11 +21,13 @@ ROWS = 256
 PULL = 1e-4
 """How strongly a scale is held where it was, as a share of what its own group weighs: it decides what no input does."""
 FARTHEST = 2.0
-"""Factor by which a scale may change; rows where one would change by more stay as they are."""
+"""Factor by which a scale may change; rows where one would change by more stay as they are, and those that would not
+get better."""
 
 
 def refit_scales(rounded: Rounded, weight: torch.Tensor, hessian: torch.Tensor, damping: float = DAMPING) -> Rounded:
-    """The same integers with the scales of least output error, rounded to bfloat16 as they are stored.
+    """The same integers with the scales of least output error, rounded to bfloat16 as they are stored; rows that this
+    would not make better as they were.
 
     `weight` [out, in]: what was rounded; `hessian` [in, in] of its inputs, damped here as for GPTQ.
     """
@@ -56,12 +58,22 @@ def _fitted(wanted: torch.Tensor, whole: torch.Tensor, start: torch.Tensor, hess
         ],
         dim=1,
     )
+    found = _solved(among, given, start).bfloat16().float()
+    ratio = found / start
+    is_near = ((ratio > 1 / FARTHEST) & (ratio < FARTHEST)).all(dim=1)
+    # Rounded, and with more bits than scales have digits, what is best no longer need be better. The difference of both
+    # errors, (found - start)' (A (found + start) - 2 given), and not each of them: those are nearly the same.
+    slope = (among @ (found + start).unsqueeze(-1)).squeeze(-1) - 2 * given
+    is_better = ((found - start) * slope).sum(dim=1) < 0
+    return torch.where((is_near & is_better).unsqueeze(1), found, start)
+
+
+def _solved(among: torch.Tensor, given: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
+    """Where the error is least, each scale held a little where it was."""
+    import torch
+
     diagonal = among.diagonal(dim1=1, dim2=2)
     # A group of nothing but zeros weighs nothing: whatever its scale, it keeps it.
     pull = PULL * diagonal + (diagonal == 0)
-    given += pull * start
-    diagonal += pull
-    found = torch.linalg.solve(among, given.unsqueeze(-1)).squeeze(-1).bfloat16().float()
-    ratio = found / start
-    is_near = ((ratio > 1 / FARTHEST) & (ratio < FARTHEST)).all(dim=1, keepdim=True)
-    return torch.where(is_near, found, start)
+    held = among + torch.diag_embed(pull)
+    return torch.linalg.solve(held, (given + pull * start).unsqueeze(-1)).squeeze(-1)

@@ -60,6 +60,16 @@ def test_scales_are_stored_as_they_are_used_and_stay_near() -> None:
     assert torch.equal(wrong.scales, chosen.scales * 5)
 
 
+def test_no_row_gets_worse_where_scales_have_fewer_digits_than_integers() -> None:
+    """At eight bits the best scales, rounded as they are stored, may be worse than those there were: these stay."""
+    weight, hessian = _problem(300, 256)
+    (chosen,) = gptq([weight], Curvature.of(hessian), 8, 16)
+    fitted = refit_scales(chosen, weight, hessian, damping=0)
+    before, after = _losses(chosen, weight, hessian), _losses(fitted, weight, hessian)
+    assert bool((after <= before * 1.001).all())
+    assert bool((fitted.scales == chosen.scales).all(dim=1).any())
+
+
 def test_rows_do_not_depend_on_each_other() -> None:
     """A row fitted alone gets the scales it gets among others."""
     weight, hessian = _problem(300, 64)
