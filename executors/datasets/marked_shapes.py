@@ -35,8 +35,8 @@ def to_feedback(record: Mapping[str, Any], prompt: tuple[Message, ...]) -> Feedb
 
 
 def to_task(record: Mapping[str, Any], prompt: tuple[Message, ...]) -> Task:
-    """A prompt with the answer that a program checks for."""
-    check = record["check"]
+    """A prompt with the answer that a program checks for, exactly where the record names no check."""
+    check = "exact" if record.get("check") is None else record["check"]
     if check not in CHECKS:
         raise BadRecord(f"'check' is {str(check)[:40]!r}; known are {', '.join(CHECKS)}")
     answer = text_of(record["answer"], "answer")

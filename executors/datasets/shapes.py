@@ -28,7 +28,11 @@ SHAPES = (
     "messages, conversations, instruction/output, prompt/completion, question/answer, chosen/rejected, "
     "prompt/completion/label, prompt/answer/check, translation, source/target, text"
 )
-PAIRS = (("prompt", "completion"), ("question", "answer"), ("prompt", "answer"), ("prompt", "response"))
+PAIRS = (("prompt", "completion"), ("prompt", "response"), ("question", "answer"), ("prompt", "answer"))
+"""Keys of a question and of what is learnt, the first that a record has; the order is that of the prober's `PAIRS`.
+
+An `answer` beside a `response` is the short final one, which only kind rewards wants.
+"""
 CONTEXTS = ("context", "contexts", "passages", "documents")
 
 
@@ -38,10 +42,10 @@ def to_row(record: Any, kind: DataKind | None = None) -> Record:
     Raises BadRecord with the reason when it stands for none.
     """
     refuse_unchecked(record, kind)
-    return fitted(_row(record), kind)
+    return fitted(_row(record, kind), kind)
 
 
-def _row(record: Any) -> Record:
+def _row(record: Any, kind: DataKind | None) -> Record:
     if isinstance(record, str):
         return Text(text_of(record, "text"))
     if not isinstance(record, Mapping):
@@ -51,7 +55,7 @@ def _row(record: Any) -> Record:
         return _preference(record)
     if {"prompt", "completion", "label"} <= keys:
         return to_feedback(record, _prompt(record))
-    if "check" in keys and "answer" in keys:
+    if "answer" in keys and ("check" in keys or (kind is DataKind.REWARDS and keys & {"prompt", "question"})):
         return to_task(record, _prompt(record))
     for key in ("messages", "conversations"):
         if key in keys:

@@ -8,7 +8,7 @@ import pytest
 
 from advisor.domain.words import DataKind
 from advisor.probe import data_shape
-from executors.datasets import marked_shapes
+from executors.datasets import marked_shapes, shapes
 from executors.datasets.marked_shapes import BadRecord
 from executors.datasets.rows import Conversation, Message, Preference, Row, Task, Text, ask
 from executors.datasets.shapes import to_row
@@ -123,3 +123,22 @@ def test_prober_and_reader_know_the_same_checks_and_scores() -> None:
     """What `inspect` calls a task and what a run reads as one are told by the same words."""
     assert data_shape.CHECKS == marked_shapes.CHECKS
     assert data_shape.SCORES == marked_shapes.SCORES
+
+
+def test_prober_and_reader_look_for_pairs_in_the_same_order() -> None:
+    """Of a row with keys of several pairs both take the same one."""
+    assert list(shapes.PAIRS) == [pair for pair in data_shape.PAIRS if pair in shapes.PAIRS]
+
+
+@pytest.mark.parametrize("longer", ["response", "completion"])
+def test_the_answer_beside_a_response_is_wanted_by_rewards_alone(longer: str) -> None:
+    """A row with a worked solution and its short answer teaches the solution, and rewards the answer."""
+    row = {"prompt": "2 + 2?", longer: "2 and 2 make 4", "answer": "4"}
+    assert to_row(row, DataKind.INSTRUCTIONS) == ask("2 + 2?", "2 and 2 make 4")
+    assert to_row(row, DataKind.REWARDS) == Task((Message("user", "2 + 2?"),), "4")
+
+
+def test_a_task_without_a_check_may_ask_in_turns() -> None:
+    """Under kind rewards a prompt of turns with an answer is a task, be there a check or not."""
+    row = {"prompt": [{"role": "system", "content": "s"}, TURNS[0]], "answer": "5"}
+    assert to_row(row, DataKind.REWARDS) == Task((Message("system", "s"), Message("user", "q")), "5")
