@@ -112,6 +112,10 @@ class DataKind(StrEnum):
     """Single facts to correct: subject, prompt, new target."""
 
 
+JUDGED = frozenset({DataKind.PREFERENCES, DataKind.FEEDBACK, DataKind.REWARDS})
+"""Kinds whose rows carry a judgement, and whose trainings cannot use a row without one."""
+
+
 class Need(StrEnum):
     CITATIONS = "citations"
     FRESH_KNOWLEDGE = "fresh-knowledge"

@@ -10,7 +10,7 @@ from advisor.domain.knowledge import Knowledge
 from advisor.domain.plan import DataSpec, Place, Recipe
 from advisor.domain.recommendation import Recommendation
 from advisor.domain.technique import DataUse, Technique
-from advisor.domain.words import DataKind
+from advisor.domain.words import JUDGED, DataKind
 from advisor.engine import sharing
 from advisor.engine.carriers import PREFIXES
 
@@ -53,10 +53,23 @@ def why_not_prepared(technique: Technique, facts: Facts) -> str:
         return technique.why_not or "it has no executor in this version."
     if facts.data_path is None:
         return "no data is named; set data.path to a file or to builtin:stdlib."
-    if technique.id == MIXING and general_data(facts) is None:
-        return "no general data is named; set data.general to its path and kind."
+    if technique.id == MIXING:
+        why_not = _why_not_mixed(facts)
+        if why_not:
+            return why_not
     if technique.data is not None and technique.data.kinds and facts.data_kind not in technique.data.kinds:
         return f"data of kind {facts.data_kind} cannot be prepared so."
+    return ""
+
+
+def _why_not_mixed(facts: Facts) -> str:
+    """Rows that carry a judgement are learnt from by a loss of their own, which has no use for rows without one."""
+    general = general_data(facts)
+    if general is None:
+        return "no general data is named; set data.general to its path and kind."
+    if facts.data_kind in JUDGED and general["kind"] != facts.data_kind:
+        kind = facts.data_kind
+        return f"rows of kind {general['kind']} cannot be learnt from as {kind}; name general data of that kind."
     return ""
 
 

@@ -35,7 +35,9 @@ def _missed(knowledge: Knowledge, facts: Facts, at_work: set[str], is_trained: b
             continue
         if key == "data.general" and is_trained:
             text = "data.general is not mixed into the training: its held-out part only measures what is forgotten."
-            yield _warning(Severity.INFO, text, f"Add {learned_data.MIXING} to use to mix it in.")
+            why_not = learned_data.why_not_prepared(knowledge.technique(learned_data.MIXING), facts)
+            fix = f"It cannot be: {why_not}" if why_not else f"Add {learned_data.MIXING} to use to mix it in."
+            yield _warning(Severity.INFO, text, fix)
             continue
         others = " `advisor compare` reads it, too." if key in _COMPARED else ""
         fix = f"It is read by {', '.join(readers)}; leave it out otherwise.{others}"

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from advisor.domain.errors import AdvisorError, Diagnostic, Severity
 from advisor.domain.plan import DataSpec
+from advisor.domain.words import JUDGED
 from executors.data.writing import DataConfig, check, sides, write_sides
 from executors.datasets import load_records
 from executors.datasets.rows import Record, hashed
@@ -25,8 +26,12 @@ class Config(DataConfig):
 
 
 def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnostic]:
-    """Either data set that cannot be read."""
+    """Either data set that cannot be read, and rows of two kinds that no training reads together."""
     found = check(config, inputs, machine)
+    if config.data.kind in JUDGED and config.general.kind is not config.data.kind:
+        text = f"rows of kind {config.general.kind} cannot be mixed with rows of kind {config.data.kind}"
+        because = "a training on the mixture could not use them; name general data of the same kind"
+        return [*found, Diagnostic(severity=Severity.DANGER, code="data", text=text, because=because)]
     try:
         load_records(config.general, "train")
     except AdvisorError as error:

@@ -79,3 +79,27 @@ def test_general_data_that_is_not_mixed_in_is_told_to_measure(advise: Advise) ->
     assert not told(advise(answers("full-sft", **GENERAL)))
     (text,) = told(advise(answers("few-shot", **GENERAL)))
     assert text == "data.general: builtin:reference is read by no step of the stack."
+
+
+@pytest.mark.parametrize(("use", "kind"), [("dpo", "preferences"), ("kto", "feedback"), ("grpo", "rewards")])
+def test_mixing_is_advised_only_where_the_training_can_use_the_mixture(
+    use: str,
+    kind: str,
+    advise: Advise,
+    knowledge: Knowledge,
+    facts_of: Callable[[Mapping[str, Any]], Facts],
+) -> None:
+    """Rows without a judgement are not mixed into judged ones: neither advised nor, when asked for, planned; general
+    data of the same kind is."""
+    alignment = {"goal": "change-behavior", "behavior": "alignment", "train": {"micro_batch": 2}}
+    (warning,) = (w for w in advise(answers(use, kind=kind, **GENERAL) | alignment).warnings if w.code == CODE)
+    assert warning.fix == (
+        f"It cannot be: rows of kind text cannot be learnt from as {kind}; name general data of that kind."
+    )
+
+    def planned(general: dict[str, Any]) -> list[str]:
+        values = answers(use, "data-mixing", kind=kind, general=general) | alignment
+        return [step.technique for step in compile_plan(advise(values), knowledge, facts_of(values)).steps]
+
+    assert planned({"path": "builtin:reference"}) == [use]
+    assert planned({"path": "general.jsonl", "kind": kind}) == ["data-mixing", use]

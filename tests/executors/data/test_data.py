@@ -19,7 +19,7 @@ from executors.data.records import to_record
 from executors.datasets import load_records
 from executors.datasets.rows import Conversation, Text, ask
 from executors.datasets.shapes import to_row
-from executors.protocol import Inputs, Stopped
+from executors.protocol import Inputs, Machine, Stopped
 
 LONG = "The function returns a new list of all items that pass the test, in the order in which they were given"
 
@@ -85,6 +85,21 @@ def test_mixing_adds_the_wanted_share(
     assert sum(isinstance(row, Text) for row in train) == 30 and len(train) == 100
     assert held_out == [ask("Held?", "Out.")]
     assert listener.metrics["general_share"] == pytest.approx(0.3)
+
+
+def test_judged_rows_are_not_mixed_with_others(rows_file: Callable[..., Any], inputs: Inputs) -> None:
+    """Preferences with text among them, which no training could read, are refused before anything is written."""
+    pairs = [{"prompt": f"q{n}", "chosen": "a", "rejected": "b"} for n in range(9)]
+    data = rows_file(pairs, pairs[:1], kind="preferences")
+    for general, texts in (
+        (
+            {"path": "builtin:reference", "kind": "text"},
+            ["rows of kind text cannot be mixed with rows of kind preferences"],
+        ),
+        (data, []),
+    ):
+        config = mix.Config.model_validate({"data": data, "general": general})
+        assert [found.text for found in mix.preflight(config, inputs, Machine())] == texts
 
 
 @pytest.mark.parametrize(
