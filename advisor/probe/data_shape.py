@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from advisor.domain.json_names import named
 from advisor.domain.words import DataKind
-from advisor.probe.data_turns import BadShape, Parts, conversation, has_tools, preference, text_of
+from advisor.probe.data_turns import BadShape, Parts, conversation, has_tools, preference, prompt_of, text_of
 
 
 class Shape(NamedTuple):
@@ -103,7 +103,7 @@ def _pair(row: Mapping[str, Any]) -> Parts:
 def _feedback(row: Mapping[str, Any]) -> Parts:
     if not isinstance(row.get("label"), bool):
         raise BadShape("'label' is not true or false")
-    return Parts(text_of(row.get("prompt"), "prompt"), (text_of(row.get("completion"), "completion"),))
+    return Parts(prompt_of(row), (text_of(row.get("completion"), "completion"),))
 
 
 def _task(row: Mapping[str, Any]) -> Parts:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from advisor.domain.dialogues import sides_of
 from advisor.domain.json_names import named
 from advisor.domain.tool_shapes import BadTools, check_calls, read_tools
 
@@ -23,6 +24,8 @@ class BadShape(ValueError):
     """Why a row does not fit the shape of the others."""
 
 
+_Turn = tuple[str, str, list[dict[str, Any]]]
+"""Role, content and calls of a message."""
 ROLES = {"human": "user", "gpt": "assistant", "model": "assistant", "bot": "assistant", "function": "tool"}
 
 
@@ -91,21 +94,61 @@ def conversation(row: Mapping[str, Any]) -> Parts:
 
 def preference(row: Mapping[str, Any]) -> Parts:
     """A prompt and two answers. Raises `BadShape`, also for answers not by the assistant or not to one prompt."""
-    prompt, chosen, rejected = row.get("prompt"), row.get("chosen"), row.get("rejected")
-    if isinstance(chosen, list) and isinstance(rejected, list):
-        better, worse = turns_of(chosen, "chosen"), turns_of(rejected, "rejected")
-        for name, turns in (("chosen", better), ("rejected", worse)):
-            if not turns or turns[-1][0] != "assistant":
-                raise BadShape(f"'{name}' does not end with a turn of the assistant")
-        if better[:-1] != worse[:-1]:
-            raise BadShape("'chosen' and 'rejected' ask different things")
-        _check_prompt(better[:-1], "chosen")
-    if isinstance(prompt, list):
-        _check_prompt(turns_of(prompt, "prompt"), "prompt")
-    asked = text_of(prompt, "prompt") if prompt is not None else ""
-    return Parts(asked, (text_of(chosen, "chosen"), text_of(rejected, "rejected")))
+    chosen, rejected = sides_of(row)
+    if not (isinstance(chosen, list) and isinstance(rejected, list)):
+        return Parts(prompt_of(row), (_text(chosen, "chosen"), _text(rejected, "rejected")))
+    better, worse = _read(chosen, "chosen"), _read(rejected, "rejected")
+    answers = (_last(better, "chosen"), _last(worse, "rejected"))
+    if better[:-1] != worse[:-1]:
+        raise BadShape("'chosen' and 'rejected' ask different things")
+    return Parts(_asking(better[:-1], "chosen") if better[:-1] else prompt_of(row), answers)
 
 
-def _check_prompt(turns: list[tuple[str, str]], name: str) -> None:
-    if turns and turns[0][0] == "assistant":
+def prompt_of(row: Mapping[str, Any]) -> str:
+    """What is asked, a text or turns. Raises `BadShape` when it is empty, or begins or ends with the assistant."""
+    prompt = row.get("prompt") if row.get("prompt") is not None else row.get("question")
+    return _asking(_read(prompt, "prompt"), "prompt") if isinstance(prompt, list) else _text(prompt, "prompt")
+
+
+def _asking(turns: list[_Turn], name: str) -> str:
+    if turns[0][0] == "assistant":
         raise BadShape(f"'{name}' begins with the assistant")
+    if turns[-1][0] == "assistant":
+        raise BadShape(f"'{name}' ends with the assistant before the answer")
+    return "\n".join(content for _, content, _ in turns)
+
+
+def _last(turns: list[_Turn], name: str) -> str:
+    """The answer that ends a conversation."""
+    role, content, calls = turns[-1]
+    if role != "assistant":
+        raise BadShape(f"'{name}' does not end with a turn of the assistant")
+    if calls:
+        raise BadShape(f"'{name}' ends with a call of a tool; answers that are compared are texts")
+    return content
+
+
+def _read(value: Any, name: str) -> list[_Turn]:
+    """Turns with something in each, and their calls in one shape. Raises `BadShape`."""
+    turns: list[_Turn] = []
+    for number, ((role, content), turn) in enumerate(zip(turns_of(value, name), value, strict=True), 1):
+        where = f"message {number} of '{name}'"
+        try:
+            calls = check_calls(turn["tool_calls"], role, [], where) if turn.get("tool_calls") else []
+        except BadTools as error:
+            raise BadShape(str(error)) from None
+        if not calls and not content.strip():
+            raise BadShape(f"{where} is empty")
+        turns.append((role, content if turn.get("content") or turn.get("value") else "", calls))
+    if not turns:
+        raise BadShape(f"'{name}' has no messages")
+    return turns
+
+
+def _text(value: Any, name: str) -> str:
+    """A text with something in it; a list of messages is none. Raises `BadShape`."""
+    if isinstance(value, list):
+        raise BadShape(f"'{name}' is a list, not text")
+    if not text_of(value, name).strip():
+        raise BadShape(f"'{name}' is empty")
+    return str(value)

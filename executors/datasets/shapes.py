@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from advisor.domain.dialogues import sides_of
 from advisor.domain.json_names import named
 from advisor.domain.tool_shapes import BadTools, check_calls, read_tools
 from advisor.domain.words import DataKind
@@ -164,10 +165,10 @@ def _asking(turns: tuple[Message, ...], name: str) -> tuple[Message, ...]:
 
 def _preference(record: Mapping[str, Any]) -> Preference:
     """Answers as text, or as whole conversations that differ in their last turn."""
-    chosen, rejected = record["chosen"], record["rejected"]
+    chosen, rejected = sides_of(record)
     if isinstance(chosen, list) and isinstance(rejected, list):
         better, worse = _messages(chosen, "chosen"), _messages(rejected, "rejected")
-        if better[:-1] != worse[:-1]:
+        if _said(better[:-1]) != _said(worse[:-1]):
             raise BadRecord("'chosen' and 'rejected' ask different things: they may differ in their last turn alone")
         prompt = _asking(better[:-1], "chosen") if better[:-1] else _prompt(record)
         answers = (_answer(better[-1], "chosen"), _answer(worse[-1], "rejected"))
@@ -177,6 +178,11 @@ def _preference(record: Mapping[str, Any]) -> Preference:
     if answers[0] == answers[1]:
         raise BadRecord("'chosen' and 'rejected' are the same")
     return Preference(prompt, *answers)
+
+
+def _said(turns: Sequence[Message]) -> list[tuple[str, str, Any]]:
+    """What is compared of turns: the arguments of a call are the same in any order."""
+    return [(turn.role, turn.content, json.loads(turn.calls or "[]")) for turn in turns]
 
 
 def _answer(turn: Message, name: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from advisor.probe.data import probe_data
 from executors.datasets.marked_shapes import BadRecord
+from executors.datasets.rows import Message, Preference
 from executors.datasets.shapes import to_row
 
 USER, BOT = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
@@ -26,6 +27,9 @@ def asking(*turns: dict[str, Any], tools: Any = TOOLS) -> dict[str, Any]:
     return {"messages": [USER, *turns], "tools": tools}
 
 
+OTHER = {**BOT, "content": "b"}
+DIALOGUE = "\n\nHuman: {}\n\nAssistant: {}"
+MARKED = {"prompt": "q", "completion": "a", "label": True}
 PAIR = {"prompt": "q", "chosen": "a", "rejected": "b"}
 BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (asking(call()), asking(call(arguments="[1]")), "arguments of call 1 are not an object"),
@@ -36,6 +40,18 @@ BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (PAIR, {**PAIR, "prompt": [BOT]}, "begins with the assistant"),
     (PAIR, {"chosen": [USER, BOT], "rejected": [BOT, {**BOT, "content": "b"}]}, "ask different things"),
     (PAIR, {"chosen": [USER, USER], "rejected": [USER, BOT]}, "'chosen'"),
+    (PAIR, {**PAIR, "prompt": [USER, BOT]}, "'prompt' ends with the assistant"),
+    (PAIR, {**PAIR, "prompt": ""}, "'prompt' is empty"),
+    (PAIR, {**PAIR, "prompt": []}, "'prompt' has no messages"),
+    (PAIR, {"chosen": [USER, BOT, OTHER], "rejected": [USER, BOT, BOT]}, "'chosen' ends with the assistant before"),
+    (PAIR, {"chosen": [USER, call()], "rejected": [USER, BOT]}, "'chosen' ends with a call"),
+    (PAIR, {"chosen": [BOT], "rejected": [OTHER]}, "'prompt' is missing"),
+    (PAIR, {"chosen": [USER, BOT], "rejected": [USER, {**BOT, "content": " "}]}, "message 2 of 'rejected' is empty"),
+    (PAIR, {**PAIR, "rejected": ""}, "'rejected' is empty"),
+    (PAIR, {**PAIR, "rejected": [OTHER]}, "'rejected' is a list"),
+    (PAIR, {"chosen": DIALOGUE.format("q", "a"), "rejected": DIALOGUE.format("other", "b")}, "ask different things"),
+    (MARKED, {**MARKED, "prompt": [BOT]}, "'prompt' begins with the assistant"),
+    (MARKED, {**MARKED, "prompt": [USER, BOT]}, "'prompt' ends with the assistant"),
 ]
 
 
@@ -61,3 +77,26 @@ def test_a_call_without_text_is_something_to_learn(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps(asking(call(arguments={"a": n}))) + "\n" for n in range(3)))
     found = probe_data(path)
     assert (found.shape, found.rows, found.empty_rows) == ("tool-calls", 3, 0)
+
+
+def test_dialogues_in_one_text_are_pairs(tmp_path: Path) -> None:
+    """Rows as HH-RLHF has them are read by probe and run alike: the shared turns are the prompt."""
+    first = DIALOGUE.format("q", "yes?") + DIALOGUE
+    rows = [{"chosen": first.format(n, "a"), "rejected": first.format(n, "b")} for n in range(3)]
+    path = tmp_path / "d.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = probe_data(path)
+    assert (found.shape, found.rows, found.bad_row_count) == ("preferences", 3, 0)
+    turns = (Message("user", "q"), Message("assistant", "yes?"), Message("user", "2"))
+    assert to_row(rows[2]) == Preference(turns, "a", "b")
+
+
+def test_shared_calls_are_the_same_in_any_form(tmp_path: Path) -> None:
+    """Two sides whose earlier call stands once as an object and once as JSON, in another order, ask the same."""
+    result = {"role": "tool", "content": "3"}
+    better = [USER, call(arguments={"a": 1, "b": 2}), result, BOT]
+    row = {"chosen": better, "rejected": [USER, call(arguments='{"b": 2, "a": 1}'), result, OTHER]}
+    path = tmp_path / "d.jsonl"
+    path.write_text(f"{json.dumps(row)}\n{json.dumps(PAIR)}\n")
+    assert probe_data(path).rows == 2
+    assert isinstance(to_row(row), Preference)

@@ -1,0 +1,35 @@
+"""Pairs of answers as Anthropic's HH-RLHF publishes them: each side a whole dialogue in one text. Pure.
+
+Source: Bai et al. 2022, arXiv:2204.05862, and the data set's card: turns begin with "Human:" and "Assistant:".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_TURN = re.compile(r"\n\n(Human|Assistant):")
+_ROLES = {"Human": "user", "Assistant": "assistant"}
+
+
+def sides_of(row: Mapping[str, Any]) -> tuple[Any, Any]:
+    """`chosen` and `rejected` of a pair: as lists of turns where both are dialogues in one text, else as they are.
+
+    A dialogue brings its own prompt, so a row that has one is left alone.
+    """
+    sides = (row.get("chosen"), row.get("rejected"))
+    if row.get("prompt") is not None or row.get("question") is not None:
+        return sides
+    better, worse = (_turns(side) for side in sides)
+    return sides if better is None or worse is None else (better, worse)
+
+
+def _turns(text: Any) -> list[dict[str, str]] | None:
+    """Turns with `role` and `content`; None for what is no text that begins with a person's turn."""
+    if not isinstance(text, str):
+        return None
+    before, *rest = _TURN.split("\n\n" + text.lstrip())
+    if before or not rest or rest[0] != "Human":
+        return None
+    return [{"role": _ROLES[who], "content": said.strip()} for who, said in zip(rest[::2], rest[1::2], strict=True)]
