@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from advisor.domain.json_names import named
+from advisor.domain.marks import mark_of
 from advisor.domain.words import DataKind
 from advisor.probe.data_turns import BadShape, Parts, conversation, has_tools, preference, prompt_of, text_of
 
@@ -67,7 +68,7 @@ def _judged(row: Mapping[str, Any], keys: set[str]) -> Shape | None:
         return SHAPES["rewards"]
     if "prompt" not in keys or not keys & {"completion", "response", "answer"}:
         return None
-    if "completion" in keys and isinstance(row.get("label"), bool):
+    if "completion" in keys and mark_of(row.get("label")) is not None:
         return SHAPES["feedback"]
     return SHAPES["scored"] if keys & set(SCORES) else None
 
@@ -101,7 +102,7 @@ def _pair(row: Mapping[str, Any]) -> Parts:
 
 
 def _feedback(row: Mapping[str, Any]) -> Parts:
-    if not isinstance(row.get("label"), bool):
+    if mark_of(row.get("label")) is None:
         raise BadShape("'label' is not true or false")
     return Parts(prompt_of(row), (text_of(row.get("completion"), "completion"),))
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from advisor.domain.json_names import named
+from advisor.domain.marks import mark_of
 from advisor.domain.words import DataKind
 from executors.datasets.rows import Conversation, Feedback, Message, Preference, Record, Task
 
@@ -13,7 +14,6 @@ CHECKS = ("exact", "contains", "number", "f1")
 """How an answer is compared with the right one; `executors.metrics.rewards` does it."""
 SCORES = ("reward", "score", "rating")
 """Names under which rows carry a number for their answer."""
-GOOD = {True: True, False: False, "true": True, "false": False, "1": True, "0": False}
 _SHAPES = {
     DataKind.PREFERENCES: (Preference, "chosen and rejected"),
     DataKind.FEEDBACK: (Feedback, "prompt, completion and label"),
@@ -27,11 +27,10 @@ class BadRecord(ValueError):
 
 def to_feedback(record: Mapping[str, Any], prompt: tuple[Message, ...]) -> Feedback:
     """An answer with its mark: true or false, as JSON has them or as a table spells them."""
-    label = record["label"]
-    key = label.strip().lower() if isinstance(label, str) else label
-    if not isinstance(key, str | bool | int) or key not in GOOD:
-        raise BadRecord(f"'label' is {str(label)[:40]!r}, not true or false")
-    return Feedback(prompt, text_of(record["completion"], "completion"), GOOD[key])
+    is_good = mark_of(record["label"])
+    if is_good is None:
+        raise BadRecord(f"'label' is {str(record['label'])[:40]!r}, not true or false")
+    return Feedback(prompt, text_of(record["completion"], "completion"), is_good)
 
 
 def to_task(record: Mapping[str, Any], prompt: tuple[Message, ...]) -> Task:
