@@ -6,25 +6,38 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+NO_TOOLS = ("", "none", "null", "[]")
+"""Texts with which a column of tools says that a row has none."""
+
 
 class BadTools(ValueError):
     """Why schemas or calls cannot be used."""
 
 
+def tools_of(row: Mapping[str, Any]) -> Any:
+    """The tools that a row names as `tools` or `functions`, for `read_tools`; None where it names none."""
+    for value in (row.get("tools"), row.get("functions")):
+        if value and not (isinstance(value, str) and value.strip().lower() in NO_TOOLS):
+            return value
+    return None
+
+
 def read_tools(value: Any) -> list[dict[str, Any]]:
     """Schemas as `{"type": "function", "function": {name, description, parameters}}`.
 
-    `value`: a list of these or of bare functions, or JSON of such a list. Raises BadTools.
+    `value`: a list of these or of bare functions, or JSON of such a list. A tool listed again unchanged counts once.
+    Raises BadTools, also for two tools of one name.
     """
     listed = _parsed(value, "tools")
     if not isinstance(listed, list):
         raise BadTools("'tools' is not a list")
-    tools = [_tool(tool, number) for number, tool in enumerate(listed, start=1)]
-    names = [tool["function"]["name"] for tool in tools]
-    for number, name in enumerate(names, start=1):
-        if name in names[: number - 1]:
-            raise BadTools(f"tool {number} has the name of an earlier one, {name!r}")
-    return tools
+    tools: dict[str, dict[str, Any]] = {}
+    for number, given in enumerate(listed, start=1):
+        tool = _tool(given, number)
+        name = tool["function"]["name"]
+        if tools.setdefault(name, tool) != tool:
+            raise BadTools(f"tool {number} has the name of an earlier one, {name!r}, and is another")
+    return list(tools.values())
 
 
 def _tool(tool: Any, number: int) -> dict[str, Any]:
@@ -48,12 +61,14 @@ def read_calls(value: Any) -> list[dict[str, Any]]:
 
 
 def read_call(call: Any, what: str = "the call") -> dict[str, Any]:
-    """One call, whose arguments may be an object or JSON of one. Raises BadTools."""
+    """One call, whose arguments may be an object, JSON of one, or nothing. Raises BadTools."""
     inner = call.get("function", call) if isinstance(call, Mapping) else None
     if not isinstance(inner, Mapping) or not isinstance(inner.get("name"), str) or not inner["name"].strip():
         raise BadTools(f"{what} has no name")
-    arguments = inner.get("arguments", inner.get("parameters", {}))
-    arguments = _parsed(arguments, f"arguments of {what}") if isinstance(arguments, str) else arguments
+    arguments = inner.get("arguments", inner.get("parameters"))
+    if isinstance(arguments, str):
+        arguments = _parsed(arguments.strip() or "{}", f"arguments of {what}")
+    arguments = {} if arguments is None else arguments
     if not isinstance(arguments, Mapping):
         raise BadTools(f"the arguments of {what} are not an object")
     _refuse_unwritable(inner["name"], f"the name of {what} holds")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from advisor.domain.dialogues import sides_of
 from advisor.domain.json_names import named
-from advisor.domain.tool_shapes import BadTools, check_calls, read_tools
+from advisor.domain.tool_shapes import BadTools, check_calls, read_tools, tools_of
 
 
 class Parts(NamedTuple):
@@ -67,7 +67,7 @@ def _content(turn: Mapping[str, Any], number: int, name: str) -> str:
 
 def has_tools(row: Mapping[str, Any]) -> bool:
     """Whether a row of messages names tools, calls one, or holds a result."""
-    if row.get("tools") or row.get("functions"):
+    if tools_of(row):
         return True
     turns = row.get("messages") or row.get("conversations") or row.get("conversation")
     if not isinstance(turns, list):
@@ -80,7 +80,7 @@ def conversation(row: Mapping[str, Any]) -> Parts:
     key = next((k for k in ("messages", "conversations", "conversation") if k in row), "messages")
     turns = turns_of(row.get(key), key)
     asked = [text for role, text in turns if role != "assistant"]
-    tools = row.get("tools") or row.get("functions")
+    tools = tools_of(row)
     try:
         schemas = read_tools(tools) if tools else []
         for number, ((role, _), turn) in enumerate(zip(turns, row[key], strict=True), 1):

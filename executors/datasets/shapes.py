@@ -8,7 +8,7 @@ from typing import Any
 
 from advisor.domain.dialogues import sides_of
 from advisor.domain.json_names import named
-from advisor.domain.tool_shapes import BadTools, check_calls, read_tools
+from advisor.domain.tool_shapes import BadTools, check_calls, read_tools, tools_of
 from advisor.domain.words import DataKind
 from executors.datasets.languages import is_code
 from executors.datasets.marked_shapes import BadRecord, fitted, refuse_unchecked, text_of, to_feedback, to_task
@@ -116,7 +116,7 @@ def _conversation(turns: Any, key: str, record: Mapping[str, Any]) -> Conversati
 
 
 def _tools(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    tools = record.get("tools", record.get("functions"))
+    tools = tools_of(record)
     try:
         return read_tools(tools) if tools else []
     except BadTools as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from advisor.domain.tool_shapes import BadTools, check_calls, read_tools
+from advisor.domain.tool_shapes import BadTools, check_calls, read_calls, read_tools
 
 TOOLS = read_tools([{"name": "add"}])
 
@@ -31,3 +31,16 @@ def test_calls_that_do_not_fit_name_their_turn(role: str, call: dict[str, Any], 
     with pytest.raises(BadTools) as caught:
         check_calls([call], role, TOOLS, "turn 2")
     assert str(caught.value) == why
+
+
+def test_a_tool_listed_again_counts_once() -> None:
+    """Exact repeats are dropped; two different tools of one name are refused."""
+    assert read_tools([{"name": "add"}, {"type": "function", "function": {"name": "add"}}]) == TOOLS
+    with pytest.raises(BadTools, match="tool 2 has the name of an earlier one, 'add', and is another"):
+        read_tools([{"name": "add"}, {"name": "add", "parameters": {"type": "object"}}])
+
+
+@pytest.mark.parametrize("nothing", ["", " ", None, "null", {}, "{}"])
+def test_a_call_may_have_no_arguments(nothing: object) -> None:
+    """Nothing, however it is written, is no arguments."""
+    assert read_calls([{"function": {"name": "now", "arguments": nothing}}]) == [{"name": "now", "arguments": {}}]

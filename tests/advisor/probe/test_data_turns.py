@@ -10,7 +10,7 @@ import pytest
 
 from advisor.probe.data import probe_data
 from executors.datasets.marked_shapes import BadRecord
-from executors.datasets.rows import Message, Preference
+from executors.datasets.rows import Conversation, Message, Preference, ask
 from executors.datasets.shapes import to_row
 
 USER, BOT = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
@@ -36,7 +36,11 @@ BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (asking(call()), asking(call(arguments={"a": float("nan")})), "NaN"),
     (asking(call()), asking(call("subtract")), "calls 'subtract', which is none of the tools: add"),
     (asking(call()), {"messages": [{**call(), "role": "user"}, BOT], "tools": TOOLS}, "the role 'user' cannot"),
-    (asking(call()), asking(call(), tools=TOOLS * 2), "tool 2 has the name of an earlier one"),
+    (
+        asking(call()),
+        asking(call(), tools=[*TOOLS, {"name": "add"}, {"name": "add", "parameters": {"type": "null"}}]),
+        "tool 3 has the name of an earlier one",
+    ),
     (PAIR, {**PAIR, "prompt": [BOT]}, "begins with the assistant"),
     (PAIR, {"chosen": [USER, BOT], "rejected": [BOT, {**BOT, "content": "b"}]}, "ask different things"),
     (PAIR, {"chosen": [USER, USER], "rejected": [USER, BOT]}, "'chosen'"),
@@ -100,3 +104,25 @@ def test_shared_calls_are_the_same_in_any_form(tmp_path: Path) -> None:
     path.write_text(f"{json.dumps(row)}\n{json.dumps(PAIR)}\n")
     assert probe_data(path).rows == 2
     assert isinstance(to_row(row), Preference)
+
+
+@pytest.mark.parametrize("tools", ["none", "None", "", "[]", "null"])
+def test_a_column_of_tools_may_say_that_there_are_none(tools: str, tmp_path: Path) -> None:
+    """Chats beside such a text are plain conversations for the probe and for a run."""
+    row = asking(BOT, tools=tools)
+    path = tmp_path / "d.jsonl"
+    path.write_text((json.dumps(row) + "\n") * 2)
+    found = probe_data(path)
+    assert (found.shape, found.rows) == ("messages", 2)
+    assert to_row(row) == ask("q", "a")
+
+
+def test_functions_are_taken_where_tools_are_null(tmp_path: Path) -> None:
+    """A row with both columns, of which one is null, has the tools of the other."""
+    row = asking(call(), tools=None) | {"functions": TOOLS}
+    path = tmp_path / "d.jsonl"
+    path.write_text(f"{json.dumps(row)}\n{json.dumps(row | {'messages': [USER, call('subtract')]})}\n")
+    assert [bad.line for bad in probe_data(path).bad_rows] == [2]
+    read = to_row(row)
+    assert isinstance(read, Conversation)
+    assert json.loads(read.tools)[0]["function"]["name"] == "add"

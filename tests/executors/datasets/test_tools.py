@@ -67,7 +67,10 @@ def test_usual_shapes_are_one(tools: Any, calls: Any) -> None:
         ({"messages": [ASKED, called("add", '{"a": 1e999}')]}, "infinite number"),
         ({"messages": [ASKED, called("add", {"a": "\ud800"})]}, "surrogate"),
         ({"tools": [{**TOOL, "parameters": {"x": float("inf")}}], "messages": [ASKED, called("add")]}, "tool 1 holds"),
-        ({"tools": [TOOL, TOOL], "messages": [ASKED, called("add")]}, "tool 2 has the name of an earlier one, 'add'"),
+        (
+            {"tools": [TOOL, {"name": "add"}], "messages": [ASKED, called("add")]},
+            "tool 2 has the name of an earlier one, 'add'",
+        ),
     ],
 )
 def test_broken_tools_say_why(record: Any, why: str) -> None:
