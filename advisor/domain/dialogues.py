@@ -1,6 +1,7 @@
-"""Pairs of answers as Anthropic's HH-RLHF publishes them: each side a whole dialogue in one text. Pure.
+"""Answers in the forms of published data: pairs of whole dialogues in one text, one answer as a turn. Pure.
 
-Source: Bai et al. 2022, arXiv:2204.05862, and the data set's card: turns begin with "Human:" and "Assistant:".
+Sources: HH-RLHF (Bai et al. 2022, arXiv:2204.05862), whose turns begin with "Human:" and "Assistant:"; the
+conversational sets of TRL, whose completions are lists of turns.
 """
 
 from __future__ import annotations
@@ -33,3 +34,13 @@ def _turns(text: Any) -> list[dict[str, str]] | None:
     if before or not rest or rest[0] != "Human":
         return None
     return [{"role": _ROLES[who], "content": said.strip()} for who, said in zip(rest[::2], rest[1::2], strict=True)]
+
+
+def sole_answer(value: Any) -> Any:
+    """The content of a list of one turn, the assistant's, which calls no tool; anything else as it is."""
+    if not isinstance(value, list) or len(value) != 1 or not isinstance(value[0], Mapping):
+        return value
+    turn = value[0]
+    if turn.get("role", turn.get("from")) not in ("assistant", "gpt", "model") or turn.get("tool_calls"):
+        return value
+    return turn.get("content", turn.get("value"))

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from advisor.domain.dialogues import sole_answer
 from advisor.domain.json_names import named
 from advisor.domain.marks import mark_of
 from advisor.domain.words import DataKind
-from advisor.probe.data_turns import BadShape, Parts, conversation, has_tools, preference, prompt_of, text_of
+from advisor.probe.data_turns import BadShape, Parts, conversation, has_tools, one_text, preference, prompt_of, text_of
 
 
 class Shape(NamedTuple):
@@ -104,7 +105,7 @@ def _pair(row: Mapping[str, Any]) -> Parts:
 def _feedback(row: Mapping[str, Any]) -> Parts:
     if mark_of(row.get("label")) is None:
         raise BadShape("'label' is not true or false")
-    return Parts(prompt_of(row), (text_of(row.get("completion"), "completion"),))
+    return Parts(prompt_of(row), (one_text(sole_answer(row.get("completion")), "completion"),))
 
 
 def _task(row: Mapping[str, Any]) -> Parts:

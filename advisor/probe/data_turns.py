@@ -96,7 +96,7 @@ def preference(row: Mapping[str, Any]) -> Parts:
     """A prompt and two answers. Raises `BadShape`, also for answers not by the assistant or not to one prompt."""
     chosen, rejected = sides_of(row)
     if not (isinstance(chosen, list) and isinstance(rejected, list)):
-        return Parts(prompt_of(row), (_text(chosen, "chosen"), _text(rejected, "rejected")))
+        return Parts(prompt_of(row), (one_text(chosen, "chosen"), one_text(rejected, "rejected")))
     better, worse = _read(chosen, "chosen"), _read(rejected, "rejected")
     answers = (_last(better, "chosen"), _last(worse, "rejected"))
     if better[:-1] != worse[:-1]:
@@ -107,7 +107,7 @@ def preference(row: Mapping[str, Any]) -> Parts:
 def prompt_of(row: Mapping[str, Any]) -> str:
     """What is asked, a text or turns. Raises `BadShape` when it is empty, or begins or ends with the assistant."""
     prompt = row.get("prompt") if row.get("prompt") is not None else row.get("question")
-    return _asking(_read(prompt, "prompt"), "prompt") if isinstance(prompt, list) else _text(prompt, "prompt")
+    return _asking(_read(prompt, "prompt"), "prompt") if isinstance(prompt, list) else one_text(prompt, "prompt")
 
 
 def _asking(turns: list[_Turn], name: str) -> str:
@@ -145,7 +145,7 @@ def _read(value: Any, name: str) -> list[_Turn]:
     return turns
 
 
-def _text(value: Any, name: str) -> str:
+def one_text(value: Any, name: str) -> str:
     """A text with something in it; a list of messages is none. Raises `BadShape`."""
     if isinstance(value, list):
         raise BadShape(f"'{name}' is a list, not text")

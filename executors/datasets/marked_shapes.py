@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from advisor.domain.dialogues import sole_answer
 from advisor.domain.json_names import named
 from advisor.domain.marks import mark_of
 from advisor.domain.words import DataKind
@@ -30,7 +31,7 @@ def to_feedback(record: Mapping[str, Any], prompt: tuple[Message, ...]) -> Feedb
     is_good = mark_of(record["label"])
     if is_good is None:
         raise BadRecord(f"'label' is {str(record['label'])[:40]!r}, not true or false")
-    return Feedback(prompt, text_of(record["completion"], "completion"), is_good)
+    return Feedback(prompt, text_of(sole_answer(record["completion"]), "completion"), is_good)
 
 
 def to_task(record: Mapping[str, Any], prompt: tuple[Message, ...]) -> Task:

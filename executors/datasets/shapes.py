@@ -148,7 +148,7 @@ def _message(turn: Any, number: int, key: str, tools: Sequence[Mapping[str, Any]
 
 def _prompt(record: Mapping[str, Any]) -> tuple[Message, ...]:
     """What is asked, as a text or as turns."""
-    said = record.get("prompt", record.get("question"))
+    said = record["prompt"] if record.get("prompt") is not None else record.get("question")
     if isinstance(said, list):
         return _asking(_messages(said, "prompt"), "prompt")
     return (Message("user", text_of(said, "prompt")),)

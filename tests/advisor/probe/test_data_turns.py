@@ -10,7 +10,7 @@ import pytest
 
 from advisor.probe.data import probe_data
 from executors.datasets.marked_shapes import BadRecord
-from executors.datasets.rows import Conversation, Message, Preference, ask
+from executors.datasets.rows import Conversation, Feedback, Message, Preference, ask
 from executors.datasets.shapes import to_row
 
 USER, BOT = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
@@ -55,6 +55,9 @@ BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (PAIR, {**PAIR, "rejected": [OTHER]}, "'rejected' is a list"),
     (PAIR, {"chosen": DIALOGUE.format("q", "a"), "rejected": DIALOGUE.format("other", "b")}, "ask different things"),
     (MARKED, {**MARKED, "prompt": [BOT]}, "'prompt' begins with the assistant"),
+    (MARKED, {**MARKED, "completion": [USER, BOT]}, "'completion' is a list"),
+    (MARKED, {**MARKED, "completion": [call()]}, "'completion' is a list"),
+    (MARKED, {**MARKED, "completion": " "}, "'completion' is empty"),
     (MARKED, {**MARKED, "prompt": [USER, BOT]}, "'prompt' ends with the assistant"),
 ]
 
@@ -126,3 +129,13 @@ def test_functions_are_taken_where_tools_are_null(tmp_path: Path) -> None:
     read = to_row(row)
     assert isinstance(read, Conversation)
     assert json.loads(read.tools)[0]["function"]["name"] == "add"
+
+
+def test_a_marked_answer_may_be_one_turn(tmp_path: Path) -> None:
+    """Marked answers as TRL's conversational sets have them are read by probe and run alike."""
+    row = {"prompt": [USER], "completion": [BOT], "label": True}
+    path = tmp_path / "d.jsonl"
+    path.write_text((json.dumps(row) + "\n") * 2)
+    found = probe_data(path)
+    assert (found.shape, found.rows, found.bad_row_count) == ("feedback", 2, 0)
+    assert to_row(row) == Feedback((Message("user", "q"),), "a", True)

@@ -26,6 +26,7 @@ GOOD: list[tuple[Any, Row]] = [
     ({"question": "q", "answer": "a", "id": 7}, ask("q", "a")),
     ({"prompt": "q", "answer": "a"}, ask("q", "a")),
     ({"prompt": "q", "answer": "1", "check": "number"}, Task((Message("user", "q"),), "1", "number")),
+    ({"prompt": None, "question": "q", "answer": "1", "check": "exact"}, Task((Message("user", "q"),), "1")),
     ({"text": "t"}, Text("t")),
     ("t", Text("t")),
     ({"prompt": "q", "chosen": "a", "rejected": "b"}, Preference((Message("user", "q"),), "a", "b")),
