@@ -86,12 +86,13 @@ def _check_marks(config: Config) -> list[Diagnostic]:
 
     if config.data.path.startswith(STEP):
         return []
+    code = "data"
     try:
-        check_marks(load(config.data, "train"))
+        rows = load(config.data, "train")
+        code = "one-mark"
+        check_marks(rows)
     except AdvisorError as error:
-        return [
-            Diagnostic(severity=Severity.DANGER, code="one-mark", text=error.what, because=error.why, hint=error.hint)
-        ]
+        return [Diagnostic(severity=Severity.DANGER, code=code, text=error.what, because=error.why, hint=error.hint)]
     return []
 
 

@@ -10,13 +10,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from pydantic import ValidationError
 
-from advisor.domain.errors import Severity
-from executors import align
+from advisor.domain.errors import AdvisorError, Severity
+from advisor.domain.plan import DataSpec
+from executors import align, datasets
 from executors.align import Config
 from executors.artifact import sha256_of
 from executors.datasets import load
@@ -146,6 +147,23 @@ def test_marks_that_are_all_the_same_are_refused_before_the_start(
     assert f"learn from are marked {'good' if is_good else 'bad'}" in found.because
     both = Config.model_validate(settings("feedback", objective="kto"))
     assert align.preflight(both, inputs, Machine()) == []
+
+
+def test_data_that_goes_away_is_not_called_one_mark(
+    settings: Callable[..., Any], inputs: Inputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data that can no longer be read when its marks are looked at is said as such, not as marks."""
+    sides = ["held-out", "train"]
+
+    def load_twice(spec: DataSpec, side: Literal["train", "held-out"]) -> Any:
+        if not sides:
+            raise AdvisorError("gone")
+        assert sides.pop() == side
+        return load(spec, side)
+
+    monkeypatch.setattr(datasets, "load", load_twice)
+    config = Config.model_validate(settings("feedback", objective="kto"))
+    assert [(d.code, d.text) for d in align.preflight(config, inputs, Machine())] == [("data", "gone")]
 
 
 def test_all_weights_move_slowly(settings: Callable[..., Any]) -> None:
