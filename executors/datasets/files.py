@@ -135,17 +135,27 @@ def _records(file: Path) -> Iterator[_Place]:
     if suffix in (".json", ".jsonl", ".ndjson") and not is_array:
         yield from _lines(file, data)
         return
+    if suffix in TEXT_SUFFIXES:
+        yield _whole(file, data)
+        return
     # Bytes that are not UTF-8 become halves of surrogate pairs here, which the row that holds them is refused for.
     text = data.decode("utf-8", "surrogateescape")
-    if suffix in TEXT_SUFFIXES:
-        yield f"{file}:1", text
-    elif suffix in (".csv", ".tsv"):
+    if suffix in (".csv", ".tsv"):
         yield from _table(file, text, "\t" if suffix == ".tsv" else ",")
     elif is_array:
         yield from _array(file, text)
     else:
         raise AdvisorError(f"{file}: unknown kind of file {suffix!r}",
                            hint="known are .jsonl .json .csv .tsv .parquet .txt .md")  # fmt: skip
+
+
+def _whole(file: Path, data: bytes) -> _Place:
+    """A file of plain text, which is one row; in its place the line and byte at which it is no text."""
+    try:
+        return f"{file}:1", data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        *before, line = data[: error.start].split(b"\n")
+        return f"{file}:{len(before) + 1}", BadRecord(f"is not UTF-8 (byte {len(line) + 1})")
 
 
 def _lines(file: Path, data: bytes) -> Iterator[_Place]:
