@@ -38,10 +38,9 @@ def quantization_of(config: dict[str, Any]) -> str | None:
 
 def count_parameters(tensors: Iterable[StoredTensor], config: dict[str, Any], is_tied: bool) -> int:
     """Parameters that the stored tensors stand for: packed ones unpacked, their scales left out, a tied head once."""
-    declared = config.get("quantization_config")
-    bits = declared.get("bits") or declared.get("w_bit") if isinstance(declared, dict) else None
-    packed_bits = bits if isinstance(bits, int) and bits in (2, 3, 4, 8) else 4
+    declared = config.get("quantization_config") or config.get("compression_config")
     is_quantized = isinstance(declared, dict)
+    packed_bits = _packed_bits(declared) if isinstance(declared, dict) else 4
     tensors = list(tensors)
     total = sum(_logical(t, packed_bits) if is_quantized else t.elements for t in tensors)
     head = [t for t in tensors if t.name.endswith("lm_head.weight")]
@@ -49,6 +48,17 @@ def count_parameters(tensors: Iterable[StoredTensor], config: dict[str, Any], is
     if is_tied and head and tables and head[0].shape == tables[0].shape:
         total -= head[0].elements
     return total
+
+
+def _packed_bits(declared: dict[str, Any]) -> int:
+    """Bits of one packed weight: as GPTQ and AWQ declare them, or the first group of compressed-tensors; else 4."""
+    bits = declared.get("bits") or declared.get("w_bit")
+    groups = declared.get("config_groups")
+    if bits is None and isinstance(groups, dict) and groups:
+        first = next(iter(groups.values()))
+        weights = first.get("weights") if isinstance(first, dict) else None
+        bits = weights.get("num_bits") if isinstance(weights, dict) else None
+    return bits if isinstance(bits, int) and bits in (2, 3, 4, 8) else 4
 
 
 def _logical(tensor: StoredTensor, bits: int) -> int:

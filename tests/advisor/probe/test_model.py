@@ -14,6 +14,7 @@ from advisor.domain.errors import AdvisorError, ExitCode
 from advisor.domain.knowledge import Catalog, CatalogModel
 from advisor.probe.model import probe_model
 from advisor.probe.model_config import shape_from_config
+from executors.quantize.compressed_form import Form
 
 CONFIG = {"model_type": "llama", "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1, "vocab_size": 32}
 CONFIG |= {"num_attention_heads": 2, "tie_word_embeddings": True, "max_position_embeddings": 64}
@@ -24,6 +25,8 @@ SMOLLM = CatalogModel(
     params_b=0.1345,
 )
 CATALOG = Catalog(models=(SMOLLM,))
+PACK = {"quant_method": "compressed-tensors", "format": "pack-quantized"}
+PACKED = "compressed-tensors pack-quantized"
 
 Write = Callable[[Path, dict[str, tuple[str, list[int]]]], None]
 
@@ -184,6 +187,9 @@ def test_a_folder_or_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
         ),
         ({"quant_method": "mxfp4"}, {"w_blocks": ("U8", [4, 16]), "w_scales": ("U8", [4])}, "mxfp4", 128),
         ({"quant_method": "awq", "bits": 4}, {"w.qweight": ("I32", [16, 8])}, "awq", 1024),
+        (Form("pack-quantized", 8, 32).config(), {"w.weight_packed": ("I32", [16, 8])}, PACKED, 512),
+        (Form("pack-quantized", 3, 32).config(), {"w.weight_packed": ("I32", [16, 12])}, PACKED, 2048),
+        ({**PACK, "config_groups": {"group_0": "?"}}, {"w.weight_packed": ("I32", [16, 8])}, PACKED, 1024),
     ],
 )
 def test_quantized_weights_are_named_and_counted_unpacked(
