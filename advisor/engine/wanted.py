@@ -84,9 +84,17 @@ def _unshared(facts: Facts, members: Sequence[Member]) -> Iterator[StackWarning]
 
 
 def _not_taken(facts: Facts, members: Sequence[Member]) -> Iterator[StackWarning]:
-    """Settings of a fine-tuning in a stack that has none: no other takes them."""
-    if not members or any(member.candidate.technique.executor in sharing.TRAINERS for member in members):
+    """Settings of a fine-tuning: other trainings do not take them, nor does anything in a stack that trains nothing."""
+    has_tuning = any(member.candidate.technique.executor in sharing.TRAINERS for member in members)
+    without = [
+        member.technique
+        for member in members
+        if member.candidate.technique.executor not in sharing.TRAINERS
+        and (not has_tuning or learned_data.is_training(member.candidate.technique))
+    ]
+    if not without:
         return
+    names = ", ".join(without)
     said = {
         "processes": facts.train_processes if (facts.train_processes or 1) > 1 else None,
         "sharding": "ddp" if facts.train_sharding == "ddp" else None,
@@ -94,8 +102,7 @@ def _not_taken(facts: Facts, members: Sequence[Member]) -> Iterator[StackWarning
     }
     for key, value in said.items():
         if value is not None:
-            names = ", ".join(member.technique for member in members)
-            text = f"train.{key}: {value} was asked for and is left out: a fine-tuning takes it, and {names} does not."
+            text = f"train.{key}: {value} was asked for and is left out of {names}: only a fine-tuning takes it."
             yield _warning("asked-for-not-possible", text, "Leave it out, or fine-tune (lora, full-sft, dora ...).", "")
 
 

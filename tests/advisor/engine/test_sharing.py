@@ -184,13 +184,16 @@ def test_sharing_goes_before_a_smaller_optimizer(advise: Advise) -> None:
 def test_settings_of_a_fine_tuning_are_not_dropped_unsaid(
     train: dict[str, Any], advise: Advise, planned: Planned
 ) -> None:
-    """With DPO advice and plan say which settings of a fine-tuning are left out; with LoRA they stand."""
+    """With DPO advice and plan say which settings of a fine-tuning are left out, after LoRA, too; with LoRA alone they
+    stand."""
     preferences = {"path": "builtin:stdlib", "kind": "preferences", "seq_len": 256, "examples": 2000}
     values = answers(1, 0, 24, "dpo", behavior="alignment", data=preferences, train=train, hardware={"gpus": []})
     (key,) = train
     (text,) = warned(advise(values))
     assert text.startswith(f"train.{key}: {train[key]} was asked for and is left out")
     assert text in planned(values).notes and key not in planned(values).steps[0].config
+    both = warned(advise({**values, "use": ["lora", "dpo"]}))
+    assert [text for text in both if "is left out of dpo: only a fine-tuning takes it." in text]
     tuned = answers(1, 0, 24, "lora", train=train, hardware={"gpus": []})
     assert not warned(advise(tuned)) and planned(tuned).steps[0].config[key] == train[key]
 
