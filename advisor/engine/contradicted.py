@@ -15,6 +15,7 @@ CODE = "answer-contradicted"
 _MARKED = frozenset({DataKind.PREFERENCES, DataKind.FEEDBACK, DataKind.FACTS, DataKind.PARALLEL})
 """Kinds whose rows have keys of their own, so that rows of any other shape cannot be used as them."""
 _PLAIN = frozenset({DataKind.INSTRUCTIONS, DataKind.QA_PAIRS, DataKind.TEXT, DataKind.DOCUMENTS})
+_UNQUANTIZED = frozenset(["none", "no", "bf16", "fp16", "fp32", "f16", "f32", "bfloat16", "float16", "float32"])
 _SIZES_DIFFER = 1.25
 """Ratio of two parameter counts beyond which they are not two ways of counting (with tied weights, or without)."""
 
@@ -66,4 +67,4 @@ def _model(answers: Answers, model: ModelProfile | None) -> Iterator[Default]:
 
 def is_quantized(word: str | None) -> bool:
     """Whether a word for the form of weights means fewer than 16 bits."""
-    return (word or "").lower() not in ("", "none", "no", "bf16", "fp16", "fp32")
+    return (word or "none").lower() not in _UNQUANTIZED

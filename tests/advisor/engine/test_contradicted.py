@@ -31,6 +31,8 @@ def said(**answers: Any) -> Answers:
         ({"model": {"params_b": 0.15}}, ""),
         ({"model": {"quantized": "awq"}}, "model.quantized"),
         ({"model": {"quantized": "none"}}, ""),
+        ({"model": {"quantized": "bfloat16"}}, ""),
+        ({"model": {"quantized": "F16"}}, ""),
         ({"data": {"seq_len": 4096}}, "data.seq_len"),
         ({"data": {"seq_len": 2048}}, ""),
         ({"data": {"kind": "preferences"}}, "data.kind"),
