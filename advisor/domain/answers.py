@@ -1,9 +1,9 @@
 """`Answers`: what a person said, as the answers file gives it. Everything but `goal` may be missing."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from advisor.domain.base import Frozen
 from advisor.domain.words import DataKind, Goal, Need
@@ -29,12 +29,22 @@ Named = Annotated[str, AfterValidator(_named)]
 """A name that says something."""
 
 
+def _written(value: object) -> object:
+    """A day or a year as YAML reads it without quotes, as the text that was written."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def _dated(value: str) -> str:
     try:
         date.fromisoformat(f"{value}-01-01"[:10])
     except ValueError:
         raise ValueError("it is no date; give a year, a month or a day such as 2025-06 or 2025-06-30") from None
     return value
+
+
+Cutoff = Annotated[str, BeforeValidator(_written), Field(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$"), AfterValidator(_dated)]
 
 
 class ModelAnswer(Frozen):
@@ -90,7 +100,7 @@ class DataAnswer(Frozen):
     """Where the passages stand that answer questions which bring none."""
     language: str | None = Field(default=None, pattern=r"^[A-Za-z][A-Za-z -]{1,39}$")
     """The language that is to be learnt, by its code in the data or its name."""
-    cutoff: Annotated[str, AfterValidator(_dated)] | None = Field(default=None, pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")
+    cutoff: Cutoff | None = None
     """The date up to which the data knows, `2025-06` or `2025-06-30`."""
 
 
