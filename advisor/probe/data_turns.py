@@ -26,7 +26,18 @@ class BadShape(ValueError):
 
 _Turn = tuple[str, str, list[dict[str, Any]]]
 """Role, content and calls of a message."""
-ROLES = {"human": "user", "gpt": "assistant", "model": "assistant", "bot": "assistant", "function": "tool"}
+ROLES = {
+    "system": "system",
+    "user": "user",
+    "human": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "model": "assistant",
+    "bot": "assistant",
+    "tool": "tool",
+    "function": "tool",
+}
+"""The same as `executors.datasets.shapes.ROLES`."""
 
 
 def text_of(value: Any, name: str) -> str:
@@ -49,7 +60,9 @@ def turns_of(value: Any, name: str) -> list[tuple[str, str]]:
         role = turn.get("role", turn.get("from"))
         if not isinstance(role, str):
             raise BadShape(f"message {number} of '{name}' has no role")
-        turns.append((ROLES.get(role.lower(), role.lower()), _content(turn, number, name)))
+        if role.lower() not in ROLES:
+            raise BadShape(f"message {number} of '{name}' has the role {role[:40]!r}; known are {', '.join(ROLES)}")
+        turns.append((ROLES[role.lower()], _content(turn, number, name)))
     return turns
 
 
@@ -80,6 +93,8 @@ def conversation(row: Mapping[str, Any]) -> Parts:
     key = next((k for k in ("messages", "conversations", "conversation") if k in row), "messages")
     turns = turns_of(row.get(key), key)
     asked = [text for role, text in turns if role != "assistant"]
+    if turns and turns[0][0] == "assistant":
+        raise BadShape(f"'{key}' begins with the assistant")
     tools = tools_of(row)
     try:
         schemas = read_tools(tools) if tools else []

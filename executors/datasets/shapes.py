@@ -21,6 +21,7 @@ ROLES = {
     "assistant": "assistant",
     "gpt": "assistant",
     "model": "assistant",
+    "bot": "assistant",
     "tool": "tool",
     "function": "tool",
 }
@@ -133,7 +134,7 @@ def _message(turn: Any, number: int, key: str, tools: Sequence[Mapping[str, Any]
     if not isinstance(turn, Mapping):
         raise BadRecord(f"turn {number} of {key!r} is not an object")
     said = turn.get("role", turn.get("from"))
-    role = ROLES.get(said) if isinstance(said, str) else None
+    role = ROLES.get(said.lower()) if isinstance(said, str) else None
     if role is None:
         raise BadRecord(f"turn {number} of {key!r} has the role {said!r}; known are {', '.join(ROLES)}")
     content, calls = turn.get("content", turn.get("value")), turn.get("tool_calls")

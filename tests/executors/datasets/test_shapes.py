@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from advisor.domain.words import DataKind
-from advisor.probe import data_shape
+from advisor.probe import data_shape, data_turns
 from executors.datasets import marked_shapes, shapes
 from executors.datasets.marked_shapes import BadRecord
 from executors.datasets.rows import Conversation, Message, Preference, Row, Task, Text, ask
@@ -18,6 +18,7 @@ OTHER = {"role": "assistant", "content": "b"}
 GOOD: list[tuple[Any, Row]] = [
     ({"messages": TURNS}, ask("q", "a")),
     ({"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}, ask("q", "a")),
+    ({"conversations": [{"from": "Human", "value": "q"}, {"from": "bot", "value": "a"}]}, ask("q", "a")),
     ({"instruction": "q", "output": "a"}, ask("q", "a")),
     ({"instruction": "q", "input": "more", "output": "a"}, ask("q\n\nmore", "a")),
     ({"instruction": "q", "input": "", "output": "a"}, ask("q", "a")),
@@ -124,6 +125,11 @@ def test_prober_and_reader_know_the_same_checks_and_scores() -> None:
     """What `inspect` calls a task and what a run reads as one are told by the same words."""
     assert data_shape.CHECKS == marked_shapes.CHECKS
     assert data_shape.SCORES == marked_shapes.SCORES
+
+
+def test_prober_and_reader_know_the_same_roles() -> None:
+    """A turn means the same to `inspect` and to a run."""
+    assert data_turns.ROLES == shapes.ROLES
 
 
 def test_prober_and_reader_look_for_pairs_in_the_same_order() -> None:
