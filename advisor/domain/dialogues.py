@@ -10,6 +10,18 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+ROLES = {
+    "system": "system",
+    "user": "user",
+    "human": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "model": "assistant",
+    "bot": "assistant",
+    "tool": "tool",
+    "function": "tool",
+}
+"""The names that turns go by, and the role each means."""
 _TURN = re.compile(r"\n\n(Human|Assistant):")
 _ROLES = {"Human": "user", "Assistant": "assistant"}
 
@@ -41,6 +53,7 @@ def sole_answer(value: Any) -> Any:
     if not isinstance(value, list) or len(value) != 1 or not isinstance(value[0], Mapping):
         return value
     turn = value[0]
-    if turn.get("role", turn.get("from")) not in ("assistant", "gpt", "model") or turn.get("tool_calls"):
+    role = str(turn.get("role", turn.get("from"))).lower()
+    if ROLES.get(role) != "assistant" or turn.get("tool_calls"):
         return value
     return turn.get("content", turn.get("value"))

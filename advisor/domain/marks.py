@@ -1,9 +1,13 @@
-"""Marks that say whether an answer is good, as JSON has them or as a table spells them. Pure."""
+"""What rows say of their answers: marks of good ones, as JSON has them or a table spells them, and checks. Pure."""
 
 from __future__ import annotations
 
 from typing import Any
 
+CHECKS = ("exact", "contains", "number", "f1")
+"""How a program compares an answer with the right one; `executors.metrics.rewards` does it."""
+SCORES = ("reward", "score", "rating")
+"""Names under which rows carry a number for their answer."""
 _GOOD = {True: True, False: False, "true": True, "false": False, "1": True, "0": False}
 
 

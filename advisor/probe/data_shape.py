@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from advisor.domain.dialogues import sole_answer
 from advisor.domain.json_names import named
-from advisor.domain.marks import mark_of
+from advisor.domain.marks import CHECKS, SCORES, mark_of
 from advisor.domain.words import DataKind
 from advisor.probe.data_turns import BadShape, Parts, conversation, has_tools, one_text, preference, prompt_of, text_of
 
@@ -30,9 +30,6 @@ PAIRS = (
 )  # fmt: skip
 TEXTS = ("text", "content", "document", "body")
 LABELS = ("label", "labels", "category", "class")
-SCORES = ("reward", "score", "rating")
-CHECKS = ("exact", "contains", "number", "f1")
-"""How a program compares an answer with the right one; the same as `executors.datasets.marked_shapes.CHECKS`."""
 _CODES = "ar bn cs da de el en es fa fi fr he hi hu id it ja ko nl no pl pt ro ru sv th tr uk vi zh"
 LANGUAGES = frozenset(_CODES.split())
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from advisor.domain.dialogues import sides_of
+from advisor.domain.dialogues import ROLES, sides_of
 from advisor.domain.json_names import named
 from advisor.domain.tool_shapes import BadTools, check_calls, read_tools, tools_of
 
@@ -26,18 +26,6 @@ class BadShape(ValueError):
 
 _Turn = tuple[str, str, list[dict[str, Any]]]
 """Role, content and calls of a message."""
-ROLES = {
-    "system": "system",
-    "user": "user",
-    "human": "user",
-    "assistant": "assistant",
-    "gpt": "assistant",
-    "model": "assistant",
-    "bot": "assistant",
-    "tool": "tool",
-    "function": "tool",
-}
-"""The same as `executors.datasets.shapes.ROLES`."""
 
 
 def text_of(value: Any, name: str) -> str:

@@ -7,14 +7,10 @@ from typing import Any
 
 from advisor.domain.dialogues import sole_answer
 from advisor.domain.json_names import named
-from advisor.domain.marks import mark_of
+from advisor.domain.marks import CHECKS, SCORES, mark_of
 from advisor.domain.words import DataKind
 from executors.datasets.rows import Conversation, Feedback, Message, Preference, Record, Task
 
-CHECKS = ("exact", "contains", "number", "f1")
-"""How an answer is compared with the right one; `executors.metrics.rewards` does it."""
-SCORES = ("reward", "score", "rating")
-"""Names under which rows carry a number for their answer."""
 _SHAPES = {
     DataKind.PREFERENCES: (Preference, "chosen and rejected"),
     DataKind.FEEDBACK: (Feedback, "prompt, completion and label"),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from advisor.domain.dialogues import sides_of
+from advisor.domain.dialogues import ROLES, sides_of
 from advisor.domain.json_names import named
 from advisor.domain.tool_shapes import BadTools, check_calls, read_tools, tools_of
 from advisor.domain.words import DataKind
@@ -14,18 +14,6 @@ from executors.datasets.languages import is_code
 from executors.datasets.marked_shapes import BadRecord, fitted, refuse_unchecked, text_of, to_feedback, to_task
 from executors.datasets.rows import Conversation, Message, Parallel, Preference, Record, Text, ask
 
-ROLES = {
-    "system": "system",
-    "user": "user",
-    "human": "user",
-    "assistant": "assistant",
-    "gpt": "assistant",
-    "model": "assistant",
-    "bot": "assistant",
-    "tool": "tool",
-    "function": "tool",
-}
-"""The names that turns go by, and the role each means."""
 SHAPES = (
     "messages, conversations, instruction/output, prompt/completion, question/answer, chosen/rejected, "
     "prompt/completion/label, prompt/answer/check, translation, source/target, text"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from advisor.domain.words import DataKind
-from advisor.probe import data_shape, data_turns
-from executors.datasets import marked_shapes, shapes
+from advisor.probe import data_shape
+from executors.datasets import shapes
 from executors.datasets.marked_shapes import BadRecord
 from executors.datasets.rows import Conversation, Message, Preference, Row, Task, Text, ask
 from executors.datasets.shapes import to_row
@@ -119,17 +119,6 @@ def test_a_score_beside_a_check_is_passed_over() -> None:
     """A task with a check is told by its check, whatever numbers stand beside it."""
     task = to_row({"prompt": "q", "answer": "1", "check": "number", "score": 3}, DataKind.REWARDS)
     assert task == Task((Message("user", "q"),), "1", "number")
-
-
-def test_prober_and_reader_know_the_same_checks_and_scores() -> None:
-    """What `inspect` calls a task and what a run reads as one are told by the same words."""
-    assert data_shape.CHECKS == marked_shapes.CHECKS
-    assert data_shape.SCORES == marked_shapes.SCORES
-
-
-def test_prober_and_reader_know_the_same_roles() -> None:
-    """A turn means the same to `inspect` and to a run."""
-    assert data_turns.ROLES == shapes.ROLES
 
 
 def test_prober_and_reader_look_for_pairs_in_the_same_order() -> None:

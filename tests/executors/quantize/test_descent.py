@@ -8,18 +8,7 @@ import torch
 from executors.quantize.descent import descend
 from executors.quantize.rounded import Rounded
 from executors.quantize.rounding import Curvature, gptq
-
-
-def _problem(rows: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
-    torch.manual_seed(7)
-    inputs = torch.randn(4 * width, width) * (0.2 + torch.rand(width))
-    inputs = inputs @ (torch.eye(width) + 2 * torch.randn(width, width) / width**0.5)
-    return torch.randn(rows, width), 2 * inputs.T @ inputs
-
-
-def _losses(rounded: Rounded, weight: torch.Tensor, hessian: torch.Tensor) -> torch.Tensor:
-    change = rounded.dense() - weight
-    return ((change @ hessian) * change).sum(dim=1)
+from tests.executors.quantize.layers import losses, problem
 
 
 def test_four_by_four_by_hand() -> None:
@@ -37,15 +26,15 @@ def test_four_by_four_by_hand() -> None:
 @pytest.mark.parametrize("bits", [3, 4])
 def test_the_error_never_rises(bits: int, symmetric: bool) -> None:
     """In every row; over all it falls clearly, and a second sweep goes on from there."""
-    weight, hessian = _problem(100, 160)
+    weight, hessian = problem(100, 160)
     (chosen,) = gptq([weight], Curvature.of(hessian), bits, 32, None, symmetric)
     # Damping is part of what is minimised.
     full = hessian + 0.01 * hessian.diagonal().mean() * torch.eye(160)
     first = descend(chosen, weight, hessian, bits)
     second = descend(first, weight, hessian, bits)
-    losses = [_losses(one, weight, full) for one in (chosen, first, second)]
-    assert bool((losses[1] <= losses[0] * 1.0001).all()) and bool((losses[2] <= losses[1] * 1.0001).all())
-    assert float(losses[1].sum()) < 0.95 * float(losses[0].sum())
+    errors = [losses(one, weight, full) for one in (chosen, first, second)]
+    assert bool((errors[1] <= errors[0] * 1.0001).all()) and bool((errors[2] <= errors[1] * 1.0001).all())
+    assert float(errors[1].sum()) < 0.95 * float(errors[0].sum())
     low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
     assert int(first.values.min()) >= low and int(first.values.max()) <= high
 
@@ -53,7 +42,7 @@ def test_the_error_never_rises(bits: int, symmetric: bool) -> None:
 @pytest.mark.parametrize("symmetric", [True, False])
 def test_what_shall_stay_zero_stays_zero(symmetric: bool) -> None:
     """Masked weights are zero to the bit, also where the range has a zero of its own."""
-    weight, hessian = _problem(30, 128)
+    weight, hessian = problem(30, 128)
     keep = torch.rand(30, 128) > 0.5
     (chosen,) = gptq([weight * keep], Curvature.of(hessian), 3, 32, [keep], symmetric)
     found = descend(chosen, weight * keep, hessian, 3, keep)

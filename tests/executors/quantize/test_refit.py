@@ -8,18 +8,7 @@ import torch
 from executors.quantize.refit import refit_scales
 from executors.quantize.rounded import Rounded
 from executors.quantize.rounding import Curvature, gptq
-
-
-def _problem(rows: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
-    torch.manual_seed(5)
-    inputs = torch.randn(4 * width, width) * (0.2 + torch.rand(width))
-    inputs = inputs @ (torch.eye(width) + 2 * torch.randn(width, width) / width**0.5)
-    return torch.randn(rows, width), 2 * inputs.T @ inputs
-
-
-def _losses(rounded: Rounded, weight: torch.Tensor, hessian: torch.Tensor) -> torch.Tensor:
-    change = rounded.dense() - weight
-    return ((change @ hessian) * change).sum(dim=1)
+from tests.executors.quantize.layers import losses, problem
 
 
 def test_four_by_four_by_hand() -> None:
@@ -36,23 +25,23 @@ def test_four_by_four_by_hand() -> None:
 @pytest.mark.parametrize("bits", [3, 4])
 def test_the_output_error_falls_in_every_row(bits: int, symmetric: bool) -> None:
     """The fitted scales beat those found beforehand, and slightly changed ones, zeros counted where there are some."""
-    weight, hessian = _problem(300, 128)
+    weight, hessian = problem(300, 128)
     (chosen,) = gptq([weight], Curvature.of(hessian), bits, 32, None, symmetric)
     fitted = refit_scales(chosen, weight, hessian, damping=0)
-    before, after = _losses(chosen, weight, hessian), _losses(fitted, weight, hessian)
+    before, after = losses(chosen, weight, hessian), losses(fitted, weight, hessian)
     assert float((after <= before * 1.001).float().mean()) > 0.99
     assert float(after.sum()) < 0.97 * float(before.sum())
     for factor in (0.97, 1.03):
         for group in range(fitted.scales.shape[1]):
             scales = fitted.scales.clone()
             scales[:, group] *= factor
-            other = _losses(Rounded(fitted.values, scales, fitted.zeros), weight, hessian)
+            other = losses(Rounded(fitted.values, scales, fitted.zeros), weight, hessian)
             assert float((other > after).float().mean()) > 0.95
 
 
 def test_scales_are_stored_as_they_are_used_and_stay_near() -> None:
     """They are positive numbers of 16 bits; a row whose scales would run away is left alone."""
-    weight, hessian = _problem(40, 64)
+    weight, hessian = problem(40, 64)
     (chosen,) = gptq([weight], Curvature.of(hessian), 4, 32)
     fitted = refit_scales(chosen, weight, hessian)
     assert torch.equal(fitted.scales, fitted.scales.bfloat16().float()) and bool((fitted.scales > 0).all())
@@ -62,17 +51,17 @@ def test_scales_are_stored_as_they_are_used_and_stay_near() -> None:
 
 def test_no_row_gets_worse_where_scales_have_fewer_digits_than_integers() -> None:
     """At eight bits the best scales, rounded as they are stored, may be worse than those there were: these stay."""
-    weight, hessian = _problem(300, 256)
+    weight, hessian = problem(300, 256)
     (chosen,) = gptq([weight], Curvature.of(hessian), 8, 16)
     fitted = refit_scales(chosen, weight, hessian, damping=0)
-    before, after = _losses(chosen, weight, hessian), _losses(fitted, weight, hessian)
+    before, after = losses(chosen, weight, hessian), losses(fitted, weight, hessian)
     assert bool((after <= before * 1.001).all())
     assert bool((fitted.scales == chosen.scales).all(dim=1).any())
 
 
 def test_rows_do_not_depend_on_each_other() -> None:
     """A row fitted alone gets the scales it gets among others."""
-    weight, hessian = _problem(300, 64)
+    weight, hessian = problem(300, 64)
     (chosen,) = gptq([weight], Curvature.of(hessian), 4, 32)
     together = refit_scales(chosen, weight, hessian).scales[280:]
     alone = refit_scales(Rounded(chosen.values[280:], chosen.scales[280:]), weight[280:], hessian).scales
