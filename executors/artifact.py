@@ -22,6 +22,8 @@ from advisor.domain.base import Lenient
 
 MANIFEST = "manifest.json"
 _MAX_MANIFEST = 16 * 2**20
+HASHED_AT_ONCE = 8 * 2**20
+"""Bytes. In large pieces, since after each the thread may wait for others that hold the interpreter."""
 
 
 class FileRecord(Lenient):
@@ -166,8 +168,11 @@ def read_manifest(folder: Path) -> Manifest | str:
 
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file's contents, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(HASHED_AT_ONCE))
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            digest.update(buffer[:count])
+    return digest.hexdigest()
 
 
 def write_durably(path: Path, data: bytes) -> None:

@@ -38,7 +38,7 @@ def open_tokenizer(folder: Path) -> Any:
 
 
 class FileTokenizer:
-    """Encodes without special tokens around, and renders the chat template in the sandbox of transformers."""
+    """Encodes without special tokens around, and renders the chat template as transformers does."""
 
     is_fast = True
 
@@ -80,15 +80,22 @@ class FileTokenizer:
         self, conversation: list[dict[str, Any]], tokenize: bool, add_generation_prompt: bool, **told: Any
     ) -> str:
         """The conversation as text. Ids are not made here."""
-        from transformers.utils.chat_template_utils import render_jinja_template
-
         assert not tokenize
         turns = [{key: value for key, value in turn.items() if value is not None} for turn in conversation]
+        given = {"tools": None, **self._specials, **told}
+        if isinstance(self.chat_template, str):
+            from executors.datasets.plain_template import render_plain
+
+            text = render_plain(self.chat_template, turns, add_generation_prompt, **given)
+            if text is not None:
+                return text
+        from transformers.utils.chat_template_utils import render_jinja_template
+
         texts, _ = render_jinja_template(
             conversations=[turns],
             chat_template=self.chat_template,
             add_generation_prompt=add_generation_prompt,
-            **{"tools": None, **self._specials, **told},
+            **given,
         )
         return str(texts[0])
 

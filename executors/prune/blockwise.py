@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from executors.process.preload import importing
 from executors.protocol import Inputs, Say, Stopped
 from executors.prune.layers import LEDGER, Ledger, by_block
 from executors.prune.scores import keep, magnitude_scores
@@ -26,17 +27,21 @@ if TYPE_CHECKING:
 
 def prune(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
     """Write the pruned model, its companions and the sparsity ledger below `out`."""
-    model = open_model(inputs.path("model"))
-    ledger = Ledger(config.method, config.pattern, config.sparsity)
-    blocks = by_block(model)
-    targets = {info.name for infos in blocks.values() for info in infos}
-    calibrated = None
+    text = calibrated = None
     if config.method != "magnitude":
         from executors.activations.text import CalibrationText
 
         assert config.data is not None
         # Before torch is imported: see there.
-        text = CalibrationText(config.data, model.path, config.sequences, config.seq_len)
+        text = CalibrationText(config.data, config.sequences, config.seq_len)
+    with importing("torch"):
+        model = open_model(inputs.path("model"))
+        if text is not None:
+            text.encode_with(model.path)
+    ledger = Ledger(config.method, config.pattern, config.sparsity)
+    blocks = by_block(model)
+    targets = {info.name for infos in blocks.values() for info in infos}
+    if text is not None:
         from executors.prune.calibrated import CalibratedPruning
 
         calibrated = CalibratedPruning(config, model, text, inputs.scratch, say)

@@ -137,20 +137,24 @@ def _check_gguf(form: str, model: ModelFolder, machine: Machine) -> list[Diagnos
 
 def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
     """Write the quantized model below `out` and check it. Raises AdvisorError when it is not a likeness."""
+    from executors.process.preload import importing
     from executors.tensors.folder import open_model
 
-    model = open_model(inputs.path("model"))
+    text = None
+    if config.format in CALIBRATED and config.data is not None:
+        from executors.activations.text import CalibrationText
+
+        # Before torch is imported: see there.
+        text = CalibrationText(config.data, config.sequences, config.seq_len)
+    with importing("torch"):
+        model = open_model(inputs.path("model"))
+        if text is not None:
+            text.encode_with(model.path)
     if config.format == "gguf":
         from executors.quantize.to_gguf import to_gguf
 
         to_gguf(model, out, config.form, say)
     elif config.format in COMPRESSED:
-        from executors.activations.text import CalibrationText
-
-        text = None
-        if config.format in CALIBRATED and config.data is not None:
-            # Before torch is imported: see there.
-            text = CalibrationText(config.data, model.path, config.sequences, config.seq_len)
         from executors.quantize.to_compressed import to_compressed
 
         to_compressed(config, inputs, model, text, out, say)

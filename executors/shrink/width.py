@@ -73,9 +73,8 @@ class _Narrowing:
 
     def __init__(self, config: Config, cut: Cut, scratch: str, say: Say) -> None:
         self._config, self._cut = config, cut
-        self._batch = Batch(
-            CalibrationText(config.data, cut.model.path, config.sequences, config.seq_len), cut.model, say
-        )
+        text = CalibrationText(config.data, config.sequences, config.seq_len).encode_with(cut.model.path)
+        self._batch = Batch(text, cut.model, say)
         settings = {**config.model_dump(mode="json"), "calibration": self._batch.fingerprint}
         self._saved = KeptBlocks(scratch, cut.model, settings, say)
         self._found: dict[str, torch.Tensor] = {}

@@ -85,9 +85,10 @@ def _ids(file: Path) -> Path:
     """The token ids our side calibrates with, for the peer; made by a fresh process as on our side."""
     from executors.tensors.folder import open_model
 
-    asked = {"data": CALIBRATION["data"], "model": str(open_model(MODEL).path), "shape": [SEQUENCES, 256]}
+    asked = {"data": CALIBRATION["data"], "shape": [SEQUENCES, 256]}
+    told = f"{json.dumps(asked)}\n{json.dumps(str(open_model(MODEL).path))}\n"
     command = [sys.executable, "-m", "executors.activations.text"]
-    done = subprocess.run(command, input=json.dumps(asked), check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(command, input=told, check=True, stdout=subprocess.PIPE, text=True)
     file.write_text(json.dumps(json.loads(done.stdout)["ids"]))
     return file
 

@@ -61,7 +61,7 @@ def _apart(monkeypatch: pytest.MonkeyPatch, data: DataSpec, model: Path, seq_len
     """A text begun as in a process that has not imported torch yet."""
     with monkeypatch.context() as changed:
         changed.delitem(sys.modules, "torch")
-        return CalibrationText(data, model, 4, seq_len)
+        return CalibrationText(data, 4, seq_len).encode_with(model)
 
 
 def test_a_process_of_its_own_makes_the_same_ids(
@@ -85,3 +85,15 @@ def test_what_fails_in_that_process_is_told_here(
     assert text._process is not None
     text._process.kill()
     assert text.ids(listener).shape == (4, 16)
+
+
+def test_a_text_that_nobody_waits_for_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process reads the rows, is told no tokenizer, and goes."""
+    with monkeypatch.context() as changed:
+        changed.delitem(sys.modules, "torch")
+        text = CalibrationText(_rows(tmp_path), 4, 16)
+    process = text._process
+    assert process is not None and process.stdin is not None
+    process.stdin.close()
+    with process:
+        assert process.wait(60) == 1

@@ -84,7 +84,8 @@ def test_without_scratch_nothing_is_kept(tiny_model: Path, listener: Any) -> Non
 def test_a_passed_block_leaves_the_batch_as_a_done_one(tiny_model: Path, listener: Any) -> None:
     """Weights changed while the batch passes, and the same weights put in before, give the same bits."""
     data = DataSpec(path="builtin:stdlib", kind=DataKind.TEXT)
-    done, past = (Batch(CalibrationText(data, tiny_model, 4, 32), open_model(tiny_model), listener) for _ in range(2))
+    texts = (CalibrationText(data, 4, 32).encode_with(tiny_model) for _ in range(2))
+    done, past = (Batch(text, open_model(tiny_model), listener) for text in texts)
     finished: dict[str, torch.Tensor] = {}
 
     def halve(layers: Any, inputs: torch.Tensor) -> None:
