@@ -36,9 +36,11 @@ class Norm(torch.nn.Module):
         self.eps = eps
 
     def forward(self, given: torch.Tensor) -> torch.Tensor:
-        wide = given.float()
-        scale = wide.square().mean(-1, keepdim=True).add_(self.eps).rsqrt_()
-        return (wide * scale).to(given.dtype).mul_(self.weight)
+        wide = given.to(torch.float32, copy=True)
+        # The norm is one pass without a copy of the squares.
+        length = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
+        scale = length.square_().div_(wide.shape[-1]).add_(self.eps).rsqrt_()
+        return wide.mul_(scale).to(given.dtype).mul_(self.weight)
 
 
 class Attention(torch.nn.Module):
