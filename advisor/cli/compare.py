@@ -24,17 +24,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--questions", type=_count, default=40, metavar="N", help="held-out questions (default 40)")
     parser.add_argument("--price", type=_positive, metavar="PER_HOUR", help="what an hour of this machine costs")
     parser.add_argument("--run-dir", metavar="DIR", help="the folder of the comparison; the same one goes on with it")
+    from advisor.cli.parser import add_hardware_overrides
+
+    add_hardware_overrides(parser)
     parser.add_argument("--dry-run", action="store_true", help="show the arms and what each runs; touch nothing")
     parser.add_argument("--json", action="store_true", help="the result as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     from advisor.cli.output import note, write
+    from advisor.cli.top import overrides_of, tell_simulated
     from advisor.report.comparison import render_comparison
     from advisor.runs.advise import advise_file
     from advisor.runs.contest import run_contest
 
-    contest = _contest(advise_file(args.answers), args)
+    advice = advise_file(args.answers, overrides_of(args))
+    contest = _contest(advice, args)
+    tell_simulated(advice)
     if args.dry_run:
         _show(contest, args.json)
         return 0

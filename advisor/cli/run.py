@@ -95,12 +95,13 @@ def _plan_of(path: str, overrides: Overrides) -> tuple[Plan, Advice | None]:
 
 def _prepare(plan: Plan, run_dir: str | None, advice: Advice | None) -> Prepared:
     from advisor.cli.output import note
+    from advisor.cli.top import tell_simulated
     from advisor.runs.places import runs_root
     from advisor.runs.prepare import prepare
 
     prepared = prepare(plan, Path(run_dir) if run_dir else runs_root())
-    if advice is not None and advice.hardware.is_simulated:
-        note("simulated hardware: the plan is made for it, and runs on this machine")
+    if advice is not None:
+        tell_simulated(advice)
     for found in prepared.diagnostics:
         note(f"{found.severity}: {found.text}" + (f"\n  try: {found.hint}" if found.hint else ""))
     return prepared

@@ -42,6 +42,14 @@ def overrides_of(args: argparse.Namespace) -> Overrides:
     return Overrides(gpus=tuple(args.gpu or ()), no_gpu=args.no_gpu, ram_gib=args.ram)
 
 
+def tell_simulated(advice: Advice) -> None:
+    """Say, of plans for simulated hardware, where they run."""
+    from advisor.cli.output import note
+
+    if advice.hardware.is_simulated:
+        note("simulated hardware: the plan is made for it, and runs on this machine")
+
+
 def run(args: argparse.Namespace) -> int:
     _refuse_unread_options(args)
     if args.version:
