@@ -185,8 +185,8 @@ def _tell_held(trainer: Any, say: Say, is_spread: bool) -> None:
     share = held_share(trainer.model.parameters())
     say.metric("held_share", share, "share")
     say.log(f"each process holds {share:.0%} of the parameters")
-    if is_spread:
-        in_step, gradients = trainer.held_in_step, trainer.held_gradients
+    in_step, gradients = (trainer.held_in_step, trainer.held_gradients) if is_spread else (None, None)
+    if in_step is not None and gradients is not None:
         say.metric("held_in_step_share", in_step, "share")
         say.metric("held_gradient_share", gradients, "share")
         say.log(f"between forward and backward pass {in_step:.0%}, and {gradients:.0%} of the gradients after them")

@@ -135,8 +135,10 @@ def is_divided(trainer: Any) -> bool:
 class ShardedModel:
     """Put in front of a trainer whose model is sharded already: it is not wrapped again."""
 
-    held_in_step = held_gradients = 1.0
-    """Shares of the parameters between the passes of the last step, and of the gradients after them, held here."""
+    held_in_step: float | None = None
+    held_gradients: float | None = None
+    """Shares of the parameters between the passes of the first step, and of the gradients after them, held here; the
+    other steps hold as much. None before there was one."""
 
     def create_accelerator_and_postprocess(self) -> None:
         super().create_accelerator_and_postprocess()  # type: ignore[misc]
@@ -150,14 +152,19 @@ class ShardedModel:
         return model
 
     def compute_loss(self, *given: Any, **named: Any) -> Any:
+        import torch
+
         loss = super().compute_loss(*given, **named)  # type: ignore[misc]
         trainer: Any = self
-        self.held_in_step = held_share(trainer.model.parameters())
+        # Without gradients no step follows, and what was gathered is given back already.
+        if self.held_in_step is None and torch.is_grad_enabled():
+            self.held_in_step = held_share(trainer.model.parameters())
         return loss
 
     def _clip_grad_norm(self, model: Any) -> Any:
         trainer: Any = self
-        self.held_gradients = held_share(p.grad for p in trainer.model.parameters() if p.grad is not None)
+        if self.held_gradients is None:
+            self.held_gradients = held_share(p.grad for p in trainer.model.parameters() if p.grad is not None)
         # Each process holds a part of the sum.
         return whole(super()._clip_grad_norm(model))  # type: ignore[misc]
 

@@ -14,7 +14,7 @@ from advisor.engine.estimate import constants as c
 from advisor.engine.estimate import shapes
 from advisor.engine.estimate.host import is_compared
 from advisor.engine.estimate.methods import Method
-from advisor.engine.estimate.sharding import by_executors, gathers_of
+from advisor.engine.estimate.sharding import by_executors, gathers_of, sends_of
 from advisor.engine.estimate.workload import precision_of, training_tokens
 
 
@@ -54,7 +54,7 @@ class Passes(NamedTuple):
 
 def micro_batch_seconds(shape: ModelShape, method: Method, facts: Facts, passes: Passes) -> float:
     """Seconds of one micro batch on each GPU (or on the CPU): matrix products, launching kernels, unpacking 4-bit
-    weights, gathering sharded ones, and its share of the optimizer's step."""
+    weights, gathering sharded ones, and its share of the optimizer's step with what is sent on of it."""
     flops = training_flops(shape, method, passes.tokens, passes.length, passes.recomputes)
     seconds = flops / achieved_flops(facts, passes.precision)
     if not facts.has_gpu:
@@ -66,15 +66,22 @@ def micro_batch_seconds(shape: ModelShape, method: Method, facts: Facts, passes:
     weights = shapes.linear_params(shape)
     if method.quantized_base:
         seconds += times * weights * c.DEQUANTIZE_BYTES / (bandwidth * c.DEQUANTIZE_SHARE)
-    gathers = gathers_of(passes.sharding, times)
-    if passes.gpus > 1 and gathers:
-        link = c.LINK_GBS["nvlink" if bandwidth >= c.LINKED_FROM_GBS * 1e9 else "pcie"] * 1e9
-        size = weights * (c.NF4_BYTES if method.quantized_base else c.HALF)
-        seconds += gathers * size * (1 - 1 / passes.gpus) / link
+    if passes.gpus > 1:
+        seconds += _link_seconds(shape, method, passes, gathers_of(passes.sharding, times), bandwidth)
     if method.trains == "all":
         share = 1 if passes.sharding in ("none", "ddp") else passes.gpus
         seconds += shapes.count_params(shape) * c.OPTIMIZER_BYTES / bandwidth / share / passes.accumulation
     return seconds
+
+
+def _link_seconds(shape: ModelShape, method: Method, passes: Passes, gathers: int, bandwidth: float) -> float:
+    """Seconds of a micro batch in which a GPU gets weights from the others: sharded ones, so often gathered, and its
+    share of what an optimizer step changed. What is sent of an adapter is too small to count."""
+    link = c.LINK_GBS["nvlink" if bandwidth >= c.LINKED_FROM_GBS * 1e9 else "pcie"] * 1e9
+    size = gathers * shapes.linear_params(shape) * (c.NF4_BYTES if method.quantized_base else c.HALF)
+    if method.trains == "all":
+        size += sends_of(passes.sharding) * shapes.count_params(shape) * c.HALF / passes.accumulation
+    return size * (1 - 1 / passes.gpus) / link
 
 
 def _core_gflops(features: tuple[str, ...], precision: str) -> float:

@@ -44,6 +44,12 @@ def gathers_of(sharding: str, passes: int) -> int:
     return {"fsdp": passes, "zero3": passes, "fsdp-kept": 1}.get(sharding, 0)
 
 
+def sends_of(sharding: str) -> int:
+    """How often each trained weight is sent to the other GPUs in an optimizer step: once where each GPU steps its part
+    of weights that all of them hold (Rajbhandari et al. 2020, arXiv 1910.02054, section 7.2.1)."""
+    return int(sharding in ("zero1", "zero2", "ddp-states"))
+
+
 def shares_of(sharding: str, gpus: int) -> Shares:
     """The split under a sharding strategy; one GPU holds all."""
     part = 1.0 / gpus

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from executors.artifact import Manifest
-from executors.training import best, checkpoint
+from executors.training import best, checkpoint, sharding
 from executors.training.optimizer import make_optimizer
 from executors.training.sharding import SPREAD, ShardedModel, gathered, is_divided, is_sharded, shard
 from tests.executors.training.together import run_two
@@ -108,3 +108,35 @@ def measure_and_step(folder: Path) -> None:
 def test_what_measuring_gathered_is_given_back(tmp_path: Path) -> None:
     """Gathered weights stay for a backward pass where that is asked for, and never beyond it or without one."""
     run_two(measure_and_step, tmp_path)
+
+
+def test_what_is_held_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shares held in a step and of its gradients are counted in the first step, and in no measurement before."""
+    import torch
+
+    counted: list[int] = []
+
+    def counting(tensors: Any) -> float:
+        counted.append(len(list(tensors)))
+        return 0.5
+
+    class Base:
+        model = torch.nn.Linear(2, 2)
+
+        def compute_loss(self) -> Any:
+            return self.model(torch.ones(1, 2)).sum()
+
+        def _clip_grad_norm(self, model: Any) -> Any:
+            return torch.ones(())
+
+    class Stepping(ShardedModel, Base): ...
+
+    monkeypatch.setattr(sharding, "held_share", counting)
+    trainer = Stepping()
+    with torch.no_grad():
+        trainer.compute_loss()
+    assert (trainer.held_in_step, counted) == (None, [])
+    for _ in range(3):
+        trainer.compute_loss().backward()
+        trainer._clip_grad_norm(trainer.model)
+    assert (trainer.held_in_step, trainer.held_gradients, counted) == (0.5, 0.5, [2, 2])

@@ -10,7 +10,7 @@ from advisor.domain.facts import Facts
 from advisor.engine.estimate import constants as c
 from advisor.engine.estimate.duration import Passes, achieved_flops, micro_batch_seconds
 from advisor.engine.estimate.methods import method_of
-from advisor.engine.estimate.shapes import shape_from_params
+from advisor.engine.estimate.shapes import count_params, shape_from_params
 from advisor.engine.estimate.step import estimate_step
 from advisor.engine.estimate.workload import longest_sequence, row_length, training_tokens
 from advisor.knowledge import load_knowledge
@@ -119,6 +119,26 @@ def test_sharded_weights_take_time_to_gather() -> None:
         return micro_batch_seconds(shape, method, facts, Passes(1024, 1024, True, gpus, "fsdp"))
 
     assert seconds(1000.0, 2) - seconds(1000.0, 1) > 8 * (seconds(2000.0, 2) - seconds(2000.0, 1)) > 0
+
+
+def test_stepped_weights_take_time_to_send() -> None:
+    """ZeRO-1 sends all weights once an optimizer step; keeping gathered blocks, once a micro batch. DDP sends none."""
+    shape, method = shape_from_params(8.0), method_of("full")[0]
+    facts = Facts(goal="x", has_gpu=True, gpu_tflops_bf16=200.0, gpu_bandwidth_gbs=1000.0)
+
+    def seconds(sharding: str, accumulation: int, gpus: int = 4) -> float:
+        passes = Passes(1024, 1024, True, gpus, sharding, accumulation=accumulation)
+        return micro_batch_seconds(shape, method, facts, passes) - micro_batch_seconds(
+            shape, method, facts, passes._replace(sharding="ddp")
+        )
+
+    weights = count_params(shape)
+    sent = weights * c.HALF * 3 / 4 / (c.LINK_GBS["pcie"] * 1e9)
+    spared = weights * c.OPTIMIZER_BYTES * 3 / 4 / 1000e9
+    for accumulation in (1, 8):
+        assert seconds("ddp-states", accumulation) == pytest.approx((sent - spared) / accumulation)
+    assert seconds("fsdp-kept", 8) > 4 * seconds("ddp-states", 8)
+    assert seconds("ddp-states", 1, gpus=1) == 0
 
 
 def test_writing_completions_takes_most_of_the_time() -> None:
