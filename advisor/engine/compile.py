@@ -99,7 +99,7 @@ def _prepare(technique: Technique, facts: Facts, chain: Chain) -> None:
 def _compile(entry: StackEntry, technique: Technique, facts: Facts, chain: Chain) -> None:
     part = part_of(technique, entry.config, entry.acts_on)
     why_not = (
-        why_not_runnable(entry.config, technique, facts)
+        why_not_runnable(entry.config, technique, facts, chain.state.kind)
         or _why_no_merge(part, facts, chain)
         or lessons.why_not(technique, facts, chain.steps, entry.config.get("carrier"))
     )

@@ -12,7 +12,7 @@ from advisor.domain.facts import Facts
 from advisor.domain.recommendation import Reason, Recommendation, Rejection, StackEntry, StackWarning, Support
 from advisor.domain.rule import Rule
 from advisor.domain.technique import Technique
-from advisor.domain.words import MEASURED, Family, Verdict
+from advisor.domain.words import MEASURED, ArtifactKind, Family, Verdict
 from advisor.engine import serving, sharing
 from advisor.engine.compile import compile_plan
 from advisor.engine.conditions import holds
@@ -20,7 +20,7 @@ from advisor.engine.contradicted import contradictions
 from advisor.engine.estimate.chain import estimate_chain
 from advisor.engine.learned_data import gives_way
 from advisor.engine.order import explain, first_break
-from advisor.engine.parts import part_of
+from advisor.engine.parts import after, part_of
 from advisor.engine.placed import Placement, place
 from advisor.engine.runnable import why_not
 from advisor.engine.shortage import shortages
@@ -43,7 +43,7 @@ def judged(
 ) -> Recommendation:
     """The recommendation for these members in this order, without alternatives and flips."""
     order = [member.part for member in members]
-    entries = tuple(entry_of(member, situation.facts) for member in members)
+    entries = _entries(situation, members)
     supports = _supports(situation, members, fired)
     chain = estimate_chain([entry.estimate for entry in entries], *_measured(situation, entries, supports))
     return Recommendation.model_construct(
@@ -80,8 +80,19 @@ def _measured(
     return count + 1, plan.evaluation.seconds.expected
 
 
-def entry_of(member: Member, facts: Facts) -> StackEntry:
-    """A member as the report shows it."""
+def _entries(situation: Situation, members: Sequence[Member]) -> tuple[StackEntry, ...]:
+    """The members as the report shows them, each after those that are run before it."""
+    found, state = [], situation.start
+    for member in members:
+        entry = entry_of(member, situation.facts, state.kind)
+        found.append(entry)
+        if entry.executable and not entry.not_yet:
+            state = after(state, member.part) or state
+    return tuple(found)
+
+
+def entry_of(member: Member, facts: Facts, start: ArtifactKind) -> StackEntry:
+    """A member as the report shows it; `start`: what the steps before it leave of the model."""
     technique, config = member.candidate.technique, member.candidate.config
     is_executable = technique.is_executable and serving.is_written_here(config)
     return StackEntry.model_construct(
@@ -90,7 +101,7 @@ def entry_of(member: Member, facts: Facts) -> StackEntry:
         family=technique.family,
         acts_on=member.part.acts_on,
         executable=is_executable,
-        not_yet=why_not(config, technique, facts) if is_executable else "",
+        not_yet=why_not(config, technique, facts, start) if is_executable else "",
         because=member.reasons,
         estimate=member.candidate.estimate,
         config=config,

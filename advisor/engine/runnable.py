@@ -7,15 +7,20 @@ from typing import Any
 
 from advisor.domain.facts import Facts
 from advisor.domain.technique import Technique
-from advisor.domain.words import DataKind
+from advisor.domain.words import ArtifactKind, DataKind
 from advisor.engine import learned_data, serving, sharing
 
 _OF_TEXT = (DataKind.TEXT, DataKind.DOCUMENTS)
 """One row of these may be a whole book."""
 
 
-def why_not(config: Mapping[str, Any], technique: Technique, facts: Facts) -> str:
-    """Why a technique in this configuration cannot be executed here; empty when it can."""
+def why_not(
+    config: Mapping[str, Any], technique: Technique, facts: Facts, start: ArtifactKind = ArtifactKind.CAUSAL_LM
+) -> str:
+    """Why a technique in this configuration cannot be executed here; empty when it can.
+
+    `start`: what the steps before it leave of the model.
+    """
     if technique.executor is None:
         return technique.why_not or "it has no executor in this version."
     if not serving.is_written_here(dict(config)):
@@ -23,7 +28,7 @@ def why_not(config: Mapping[str, Any], technique: Technique, facts: Facts) -> st
             return f"this version writes {', '.join(sorted(serving.WRITTEN_HERE))}, not {config['type']}."
         return f"this version writes it in 8, 4 or 3 bits, not in {config['bits']}."
     return (
-        sharing.why_not_run(config, technique, facts)
+        sharing.why_not_run(config, technique, facts, start)
         or why_no_data(technique, facts)
         or _why_too_little(config, technique, facts)
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from advisor.domain.facts import Facts
 from advisor.domain.technique import Technique
+from advisor.domain.words import ArtifactKind
 from advisor.engine.carriers import METHODS
 
 FSDP, ZERO = "fsdp", "deepspeed-zero"
@@ -77,11 +78,18 @@ def rows(config: Mapping[str, Any], technique: Technique) -> int:
     return int(known.get("micro_batch", _BATCH)) * int(known.get("accumulation", 1))
 
 
-def why_not_run(config: Mapping[str, Any], technique: Technique, facts: Facts) -> str:
+def why_not_run(
+    config: Mapping[str, Any], technique: Technique, facts: Facts, start: ArtifactKind = ArtifactKind.CAUSAL_LM
+) -> str:
     """Why a step cannot be executed on as many GPUs, or in as many processes, as it is planned for; empty when it can.
 
-    `gpus` in a configuration: the training does not fit one of them, or not into the time there is.
+    `gpus` in a configuration: the training does not fit one of them, or not into the time there is. `start`: what the
+    steps before it leave of the model.
     """
+    is_whole = start is ArtifactKind.CAUSAL_LM or kind(facts) == STATES_ALONE
+    if not is_whole and is_shared(config, technique, facts):
+        why = f"{TITLES[kind(facts)]} does not divide a {start}, whose masks or packed weights are kept whole"
+        return f"{why}; set train.sharding to {STATES_ALONE}, leave sharding out, or train before it is made."
     gpus, said = int(config.get("gpus", 1)), facts.train_processes or 1
     if gpus > 1 and not is_shared(config, technique, facts):
         return f"it needs its model sharded over several GPUs; {_WHERE}"

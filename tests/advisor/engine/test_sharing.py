@@ -12,6 +12,8 @@ from advisor.domain.knowledge import Knowledge
 from advisor.domain.plan import Plan
 from advisor.domain.recommendation import Recommendation
 from advisor.engine.compile import compile_plan
+from advisor.engine.evaluate import Placement, evaluate_steps
+from advisor.engine.stack import Situation
 from executors.training.group import share_batch
 
 Build = Callable[[Mapping[str, Any]], Facts]
@@ -78,6 +80,27 @@ def test_rows_that_processes_cannot_share_do_not_run(advise: Advise) -> None:
     (entry,) = advise(answers(1, 4, 24, "lora", train={"processes": 3})).stack
     assert "3 processes cannot share the 8 rows of a step evenly" in entry.not_yet
     assert "cannot be shared evenly" in warned(advise(answers(1, 4, 24, "lora", "fsdp", train={"micro_batch": 5})))[0]
+
+
+@pytest.mark.parametrize("sharding", ["fsdp", "zero3", "zero2"])
+def test_a_pruned_model_is_not_divided(sharding: str, knowledge: Knowledge, facts_of: Build) -> None:
+    """Advice and plan say before anything runs that masks are kept whole; ZeRO-1, where each has a copy, is planned."""
+    steps = [Placement("wanda"), Placement("lora")]
+
+    def judged(kind: str) -> tuple[Recommendation, Plan]:
+        facts = facts_of(answers(1, 2, 24, train={"sharding": kind}))
+        found = evaluate_steps(Situation(knowledge, facts), steps)
+        return found, compile_plan(found, knowledge, facts)
+
+    found, plan = judged(sharding)
+    pruned, trained = found.stack
+    assert pruned.not_yet == ""
+    assert "does not divide a sparse-lm" in trained.not_yet and "train.sharding to zero1" in trained.not_yet
+    assert [step.technique for step in plan.steps] == ["wanda"]
+    assert any("(lora) is not run here" in note and "sparse-lm" in note for note in plan.notes)
+    found, plan = judged("zero1")
+    assert [entry.not_yet for entry in found.stack] == ["", ""]
+    assert [step.config.get("sharding") for step in plan.steps] == [None, "zero1"]
 
 
 @pytest.mark.parametrize(
