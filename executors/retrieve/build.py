@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -75,7 +76,8 @@ class Build:
             shutil.copyfile(self._folder / name, out / name)
 
     def _send(self, collection: Collection) -> None:
-        """Vectors to the server, from where an interrupted attempt had come to; in the end it must hold all of them."""
+        """Vectors to the server, from where an interrupted attempt had come to, if its collection is the same still; in
+        the end it must hold all of them, and nothing else."""
         import numpy
 
         total, width = self._store.count("chunks"), self._embedder.dimension
@@ -86,18 +88,20 @@ class Build:
             # Whatever was sent before went with the collection it was sent to. Noted first: killed in between, the
             # next attempt makes the collection, and none begins at a count of one that is gone.
             self._store.set_meta(place, "0")
+            self._store.set_meta(f"mark of {place}", secrets.token_hex(16))
             self._store.commit()
             collection.create(width)
-        shape = (total, width)
-        vectors: Any = numpy.memmap(self._folder / VECTORS, dtype=numpy.float32, mode="r", shape=shape)
-        for first in range(int(self._store.meta(place)), total, POINTS_AT_ONCE):
+        done, mark = int(self._store.meta(place)), self._store.meta(f"mark of {place}")
+        collection.require(done, mark)
+        vectors: Any = numpy.memmap(self._folder / VECTORS, dtype=numpy.float32, mode="r", shape=(total, width))
+        for first in range(done, total, POINTS_AT_ONCE):
             last = min(first + POINTS_AT_ONCE, total)
             self._say.progress(first, total, "documents", "sending vectors")
-            collection.put(first, vectors[first:last], self._store.hashes(range(first, last)))
+            collection.put(first, vectors[first:last], self._store.hashes(range(first, last)), mark)
             self._store.set_meta(place, str(last))
             self._store.commit()
             self._stop_if_asked()
-        collection.require(total)
+        collection.require(total, mark)
 
     def _opened(self) -> ChunkStore:
         """The store in scratch, if it was begun for the same settings; else a new one."""

@@ -2,7 +2,8 @@
 
 Only what is used is spoken: a collection is made and described, points are put and queried. The key comes from the
 environment alone, goes to the host that is named, and never over an open network in clear. Each point carries the hash
-of its passage: answers of a collection that was filled with something else are refused.
+of its passage: answers of a collection that was filled with something else are refused. It carries the mark of the
+sending, too: what goes on after an interruption goes into the collection that was begun, not into one of its name.
 """
 
 from __future__ import annotations
@@ -77,23 +78,48 @@ class Collection:
                 code=ExitCode.REFUSED,
             )
 
-    def require(self, points: int) -> None:
-        """Raises AdvisorError when it holds fewer points than were sent: somebody emptied it meanwhile."""
-        if (held := self.count()) < points:
+    def require(self, sent: int, mark: str) -> None:
+        """Raises AdvisorError when it does not hold the `sent` points that were marked so, or (8) when it holds others.
+
+        It may hold the block after them as well: killed in between, that it was sent was not noted.
+        """
+        marks = self._marks(range(max(0, sent - POINTS_AT_ONCE), sent + POINTS_AT_ONCE))
+        held, known = self.count(), sum(row < sent for row in marks)
+        is_missing = known < min(sent, POINTS_AT_ONCE)
+        is_other = held > sent + len(marks) - known or (is_missing and held >= (sent if known else 1))
+        if is_other or any(other != mark for other in marks.values()):
             raise AdvisorError(
-                f"the collection {self.server.collection} at {self.server.url} holds {held} of {points} vectors",
+                f"the collection {self.server.collection} at {self.server.url} holds vectors that were not sent here",
+                why="somebody made it anew, or wrote into it, while they were sent",
+                hint="name another collection, or delete that one and resume",
+                code=ExitCode.REFUSED,
+            )
+        if held < sent:
+            raise AdvisorError(
+                f"the collection {self.server.collection} at {self.server.url} holds {held} of {sent} vectors",
                 why="it was made anew, or points were deleted, while they were sent",
                 hint="delete the collection and resume: all of them are sent again",
             )
+
+    def _marks(self, rows: Sequence[int]) -> dict[int, str]:
+        """The marks of those of the points that it holds; empty for a point that carries none."""
+        found = self._ask("POST", "/points", {"ids": list(rows), "with_payload": True})
+        try:
+            return {int(point["id"]): str((point.get("payload") or {}).get("mark", "")) for point in found}
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return {}
 
     def create(self, dimension: int) -> None:
         """Make it, for cosines."""
         self._ask("PUT", "", {"vectors": {"size": dimension, "distance": "Cosine"}})
 
-    def put(self, first: int, vectors: Any, hashes: Sequence[bytes]) -> None:
-        """Put points numbered from `first`; those of the same numbers are replaced. `vectors`: (rows, dimension)."""
+    def put(self, first: int, vectors: Any, hashes: Sequence[bytes], mark: str) -> None:
+        """Put points numbered from `first`; those of the same numbers are replaced. `vectors`: (rows, dimension).
+
+        `mark`: says which sending they belong to.
+        """
         points = [
-            {"id": first + at, "vector": [float(x) for x in vector], "payload": {"sha256": sha256.hex()}}
+            {"id": first + at, "vector": [float(x) for x in vector], "payload": {"sha256": sha256.hex(), "mark": mark}}
             for at, (vector, sha256) in enumerate(zip(vectors, hashes, strict=True))
         ]
         self._ask("PUT", "/points?wait=true", {"points": points})

@@ -65,6 +65,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _points(self, known: tuple[int, dict[int, tuple[Any, Any]]], what: str, body: Any) -> None:
         size, points = known
+        if what == "/points" and self.command == "POST":
+            known_ids = [number for number in body["ids"] if number in points]
+            return self._say(200, {"result": [{"id": n, "payload": points[n][1]} for n in known_ids]})
         if what == "/points":
             if any(len(point["vector"]) != size for point in body["points"]):
                 return self._say(400, {"status": {"error": "Wrong input: Vector dimension error"}})
@@ -132,12 +135,12 @@ def test_sending_goes_on_after_a_stop(
     sent: list[int] = []
     put = Collection.put
 
-    def counted(self: Collection, first: int, vectors: Any, hashes: Any) -> None:
+    def counted(self: Collection, first: int, *told: Any) -> None:
         if first == 5 and not sent.count(5):
             sent.append(first)
             raise Stopped
         sent.append(first)
-        put(self, first, vectors, hashes)
+        put(self, first, *told)
 
     monkeypatch.setattr(Collection, "put", counted)
     with pytest.raises(Stopped):
@@ -164,6 +167,71 @@ def test_a_collection_that_is_gone_is_filled_from_the_beginning(
         make_index(towns, store=kept_at(qdrant))
     monkeypatch.setattr(Collection, "put", put)
     qdrant.collections.clear()
+    index = retrieve.open_index(make_index(towns, store=kept_at(qdrant)))
+    assert sorted(qdrant.collections["towns"][1]) == list(range(index.about.chunks))
+
+
+Points = dict[int, tuple[Any, Any]]
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        lambda points: {number: (vector, {"sha256": said["sha256"]}) for number, (vector, said) in points.items()},
+        lambda points: {number: (vector, {**said, "mark": "00"}) for number, (vector, said) in points.items()},
+        lambda points: {number + 1000: each for number, each in points.items()},
+        lambda points: {**points, 1000: points[0]},
+        lambda points: {1000: points[0]},
+    ],
+    ids=["unmarked", "marked by others", "other numbers", "one more", "one"],
+)
+def test_a_collection_of_somebody_else_is_not_written_into(
+    others: Callable[[Points], Points],
+    towns: Path,
+    make_index: Make,
+    qdrant: Qdrant,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Made anew under the same name, or written into, while sending was interrupted: refused, and left as it is."""
+    monkeypatch.setattr(building, "POINTS_AT_ONCE", 5)
+    put = Collection.put
+
+    def stopped(self: Collection, first: int, *told: Any) -> None:
+        if first == 5:
+            raise Stopped
+        put(self, first, *told)
+
+    monkeypatch.setattr(Collection, "put", stopped)
+    with pytest.raises(Stopped):
+        make_index(towns, store=kept_at(qdrant))
+    monkeypatch.setattr(Collection, "put", put)
+    size, points = qdrant.collections["towns"]
+    found = others(points)
+    qdrant.collections["towns"] = (size, dict(found))
+    with pytest.raises(AdvisorError, match="vectors that were not sent here") as raised:
+        make_index(towns, store=kept_at(qdrant))
+    assert raised.value.code is ExitCode.REFUSED
+    assert qdrant.collections["towns"][1] == found
+
+
+def test_what_was_sent_and_not_noted_is_sent_again(
+    towns: Path, make_index: Make, qdrant: Qdrant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after a block was sent and before that was noted, the next attempt knows the block for its own."""
+    monkeypatch.setattr(building, "POINTS_AT_ONCE", 5)
+    put = Collection.put
+
+    def killed(self: Collection, first: int, *told: Any) -> None:
+        put(self, first, *told)
+        if first == times.pop(0):
+            raise Stopped
+
+    monkeypatch.setattr(Collection, "put", killed)
+    times = [0, 1, 5]
+    while times:
+        with pytest.raises(Stopped):
+            make_index(towns, store=kept_at(qdrant))
+    monkeypatch.setattr(Collection, "put", put)
     index = retrieve.open_index(make_index(towns, store=kept_at(qdrant)))
     assert sorted(qdrant.collections["towns"][1]) == list(range(index.about.chunks))
 
