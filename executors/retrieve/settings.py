@@ -60,5 +60,7 @@ class IndexFile(Lenient):
     documents: int = Field(ge=1)
     chunking: Chunking
     search: Search
+    reranker_sha256: str | None = None
+    """Of the weights of its cross-encoder; None where it has none."""
     store: Server | None = None
     """The server that holds the vectors; None: `vectors.f32`."""

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from safetensors.torch import load_file, save_file
 
+from advisor.domain.errors import AdvisorError
 from executors import retrieve
 from executors.models.embedding import Embedder
 from executors.protocol import Inputs, Machine
@@ -98,6 +100,28 @@ def test_an_index_carries_its_reranker(tmp_path: Path, make_index: Make) -> None
     second = retrieve.open_index(make_index(folder, "second", index=first, search={"rerank": "none"}))
     assert second.about.search == retrieve.Search(by="keyword")
     assert second.search("who built the tower")[0].source == "a.md"
+
+
+def test_an_index_is_not_searched_with_another_reranker(tmp_path: Path, make_index: Make) -> None:
+    """Other weights in the folder of its cross-encoder are refused, until the index is made again with them."""
+    encoder, folder = tmp_path / "encoder", tmp_path / "notes"
+    write_cross_encoder(encoder)
+    folder.mkdir()
+    for name, text in (("a", "who built the tower"), ("b", "the mayor was old in the tower")):
+        (folder / f"{name}.md").write_text(text)
+    told = {"by": "keyword", "rerank": "cross-encoder", "reranker": str(encoder)}
+    first = make_index(folder, "first", search=told)
+    about = retrieve.open_index(first).about
+    weights = {name: tensor.clone() for name, tensor in load_file(encoder / "model.safetensors").items()}
+    weights["classifier.bias"] += 1
+    save_file(weights, encoder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(AdvisorError, match="is not the cross-encoder that"):
+        retrieve.open_index(first).search("who built the tower")
+    plain = about.search.model_copy(update={"rerank": "none", "reranker": None})
+    assert retrieve.open_index(first).search("who built the tower", settings=plain)[0].source == "a.md"
+    second = retrieve.open_index(make_index(folder, "second", index=first))
+    assert second.about.reranker_sha256 not in (None, about.reranker_sha256)
+    assert second.search("who built the tower")[0].source == "b.md"
 
 
 def test_a_missing_reranker_is_refused_before_the_run(towns: Path, tmp_path: Path) -> None:
