@@ -38,7 +38,8 @@ def support(facts: Facts) -> str:
 
 def is_asked(facts: Facts) -> bool:
     """Whether a person wants it, and there is something to shard over: several GPUs, or processes on a CPU."""
-    by_name = any(name in facts.use for name in BY_NAME) and facts.gpu_count > 1
+    is_divided = facts.gpu_count > 1 or (not facts.has_gpu and (facts.train_processes or 1) > 1)
+    by_name = any(name in facts.use for name in BY_NAME) and is_divided
     return by_name or (facts.train_sharding in TITLES and (facts.gpu_count > 1 or not facts.has_gpu))
 
 

@@ -239,3 +239,15 @@ def test_sharding_over_processes_is_not_told_to_be_left_out(advise: Advise, plan
         assert [w.code for w in advise(values).warnings if w.code.startswith("asked-for")] == codes
         (step,) = planned(values).steps
         assert (step.config["sharding"], step.config["processes"]) == ("zero3", 2)
+
+
+@pytest.mark.parametrize(("support", "sharding"), [("fsdp", "fsdp"), ("deepspeed-zero", "zero2")])
+def test_processes_on_a_cpu_are_something_to_shard_over(
+    support: str, sharding: str, advise: Advise, planned: Planned
+) -> None:
+    """Without a GPU, a support asked for by name shards over the processes that were asked for; over one it cannot."""
+    values = answers(0.1, 0, 24, "lora", support, train={"processes": 2}, hardware={"gpus": [], "ram_gib": 64})
+    assert not warned(advise(values))
+    (step,) = planned(values).steps
+    assert (step.config["sharding"], step.config["processes"]) == (sharding, 2)
+    assert "nothing to shard over" in warned(advise({**values, "train": {"processes": 1}}))[0]
