@@ -10,6 +10,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from advisor.domain.json_names import named
+from advisor.domain.row_shapes import BadFields
+
 ROLES = {
     "system": "system",
     "user": "user",
@@ -22,6 +25,8 @@ ROLES = {
     "function": "tool",
 }
 """The names that turns go by, and the role each means."""
+_TEXT_PARTS = ("text", "input_text", "output_text")
+"""Types of a part that is text: chat messages of OpenAI and Hugging Face, and OpenAI's Responses."""
 _TURN = re.compile(r"\n\n(Human|Assistant):")
 _ROLES = {"Human": "user", "Assistant": "assistant"}
 
@@ -53,7 +58,36 @@ def sole_answer(value: Any) -> Any:
     if not isinstance(value, list) or len(value) != 1 or not isinstance(value[0], Mapping):
         return value
     turn = value[0]
-    role = str(turn.get("role", turn.get("from"))).lower()
-    if ROLES.get(role) != "assistant" or turn.get("tool_calls"):
+    if ROLES.get(str(role_in(turn)).lower()) != "assistant" or turn.get("tool_calls"):
         return value
-    return turn.get("content", turn.get("value"))
+    return content_in(turn, "the answer")
+
+
+def role_in(turn: Mapping[str, Any]) -> Any:
+    """Who speaks, as the turn says it; tables with both names leave one of them null."""
+    return turn["role"] if turn.get("role") is not None else turn.get("from")
+
+
+def content_in(turn: Mapping[str, Any], where: str) -> Any:
+    """What is said; the texts of a list of parts as one, with nothing between them, as chat templates write them.
+
+    `where`: which turn, for the reason. Raises BadFields for a part that is no text, as an image.
+    """
+    content = turn["content"] if turn.get("content") is not None else turn.get("value")
+    if not isinstance(content, list):
+        return content
+    return "".join(_part(part, f"part {number} of {where}") for number, part in enumerate(content, start=1))
+
+
+def _part(part: Any, where: str) -> str:
+    if not isinstance(part, Mapping):
+        raise BadFields(f"{where} is {named(part)}, not an object with type and text")
+    kind, text = part.get("type", "text"), part.get("text")
+    if kind not in _TEXT_PARTS:
+        raise BadFields(
+            f"{where} is of type {str(kind)[:40]!r}, and models learn from text alone here: "
+            "say in text what it holds, or take the row out"
+        )
+    if not isinstance(text, str):
+        raise BadFields(f"the text of {where} is {'missing' if text is None else f'{named(text)}, not a text'}")
+    return text

@@ -6,23 +6,29 @@ Compressed files are not unpacked.
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from advisor.domain.errors import AdvisorError
+from advisor.domain.row_files import (
+    CHUNK,
+    LONGEST_ROW,
+    Placed,
+    Unreadable,
+    elements,
+    form_of,
+    listed_in,
+    parsed,
+    table_rows,
+)
 
 FORMATS = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet",
     ".txt": "text", ".md": "text", ".rst": "text", ".text": "text",
 }  # fmt: skip
 COMPRESSED = (".gz", ".zst", ".bz2", ".xz", ".zip", ".tar", ".7z")
-LONGEST_ROW = 16 * 2**20
-"""Bytes of one row; longer ones are reported and passed over."""
-CHUNK = 2**20
 
 
 class Position:
@@ -37,12 +43,6 @@ class Position:
         if self._tell is not None and done - self._told >= CHUNK:
             self._told = done
             self._tell(done)
-
-
-class Unreadable(NamedTuple):
-    """Why a row could not be read."""
-
-    reason: str
 
 
 def format_of(path: Path) -> str:
@@ -96,113 +96,32 @@ def _json_lines(path: Path, position: Position) -> Iterator[tuple[int, Any]]:
             yield number, parsed(line)
 
 
-def parsed(line: bytes) -> Any:
-    """The JSON value of a line, or `Unreadable`."""
-    try:
-        return json.loads(line.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        return Unreadable(f"not UTF-8 (byte {error.start + 1})")
-    except json.JSONDecodeError as error:
-        return Unreadable(f"not JSON: {error.msg} (column {error.colno})")
-    except (ValueError, RecursionError):
-        return Unreadable("not JSON that can be read: nested too deeply or a number too long")
-
-
-def _json(path: Path, position: Position) -> Iterator[tuple[int, Any]]:
+def _json(path: Path, position: Position) -> Iterator[Placed]:
     """A JSON array of rows, one object holding such an array, or JSON Lines under the wrong ending."""
     with path.open("rb") as file:
-        start = file.read(CHUNK).removeprefix(b"\xef\xbb\xbf").lstrip()
-    first_line = start.split(b"\n", 1)[0]
-    if start[:1] == b"[":
-        return _json_array(path, position)
-    if start[:1] == b"{" and isinstance(parsed(first_line), dict) and len(first_line) < len(start.strip()):
-        return _json_lines(path, position)
-    return _json_object(path)
+        form = form_of(file.read(CHUNK).removeprefix(b"\xef\xbb\xbf"))
+    return {"array": _json_array, "lines": _json_lines}.get(form, _json_object)(path, position)
 
 
-def _json_object(path: Path) -> Iterator[tuple[int, Any]]:
+def _json_object(path: Path, position: Position) -> Iterator[Placed]:
     if path.stat().st_size > 256 * 2**20:
         raise AdvisorError(f"{path} is one JSON object of more than 256 MiB", hint="write one row per line (.jsonl)")
     whole = parsed(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
     if isinstance(whole, Unreadable):
         raise AdvisorError(f"{path}: {whole.reason}", hint="write a JSON array, or one object per line (.jsonl)")
-    lists = [value for value in whole.values() if isinstance(value, list)] if isinstance(whole, dict) else []
-    rows = lists[0] if len(lists) == 1 else [whole]
-    return enumerate(rows, 1)
+    return enumerate(listed_in(whole), 1)
 
 
-def _json_array(path: Path, position: Position) -> Iterator[tuple[int, Any]]:
-    """Elements of an array, decoded one by one from a buffer that grows only to hold one element."""
-    decoder = json.JSONDecoder()
+def _json_array(path: Path, position: Position) -> Iterator[Placed]:
     with path.open("rb") as raw, io.TextIOWrapper(raw, "utf-8-sig", errors="surrogateescape") as file:
-        buffer, at, line, wanted, is_end = file.read(CHUNK), 0, 1, CHUNK, False
-        at = buffer.index("[") + 1
-        line += buffer.count("\n", 0, at)
-        read = len(buffer)
-        while True:
-            begin = at
-            while at < len(buffer) and buffer[at] in " \t\r\n,":
-                at += 1
-            line += buffer.count("\n", begin, at)
-            if at < len(buffer) and buffer[at] == "]":
-                break
-            value, end = _element(decoder, buffer, at)
-            if end is not None and (end < len(buffer) or is_end):
-                position.at(raw.tell() * (read - len(buffer) + end) // read)
-                yield line, value
-                line += buffer.count("\n", at, end)
-                at, wanted = end, CHUNK
-            elif is_end or len(buffer) - at > LONGEST_ROW:
-                yield line, Unreadable(f"the array is broken here: {value if end is None else 'it does not end'}")
-                break
-            else:
-                more = file.read(wanted)
-                read += len(more)
-                buffer, at, wanted, is_end = buffer[at:] + more, 0, wanted * 2, not more
+        yield from elements(file, lambda share: position.at(round(raw.tell() * share)))
 
 
-def _element(decoder: json.JSONDecoder, buffer: str, at: int) -> tuple[Any, int | None]:
-    """The value at a place and where it ends; or a reason and None."""
-    try:
-        return decoder.raw_decode(buffer, at)
-    except json.JSONDecodeError as error:
-        return error.msg, None
-    except (ValueError, RecursionError):
-        return "nested too deeply or a number too long", None
-
-
-def _csv(path: Path, position: Position) -> Iterator[tuple[int, Any]]:
-    csv.field_size_limit(LONGEST_ROW)
+def _csv(path: Path, position: Position) -> Iterator[Placed]:
     with path.open("rb") as raw, io.TextIOWrapper(raw, "utf-8-sig", errors="surrogateescape", newline="") as file:
-        header = file.readline(CHUNK)
-        file.seek(0)
-        delimiter = max("\t,;" if path.suffix.lower() == ".tsv" else ",;\t", key=header.count)
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
-        names: list[str] = []
-        while True:
-            number = reader.line_num + 1
-            try:
-                row = next(reader, None)
-            except csv.Error as error:
-                yield number, Unreadable(f"not CSV: {error}")
-                continue
-            if row is None:
-                break
-            if not names:
-                names = [name.strip() for name in row]
-            elif row:
-                position.at(raw.tell())
-                yield number, _record(names, row)
-
-
-def _record(names: list[str], row: list[str]) -> Any:
-    if len(row) != len(names):
-        return Unreadable(f"{len(row)} fields where the header has {len(names)}")
-    truth = {"true": True, "false": False}
-    fields: dict[str, Any] = dict(zip(names, row, strict=True))
-    if isinstance(fields.get("label"), str) and fields["label"].lower() in truth:
-        fields["label"] = truth[fields["label"].lower()]
-    return fields
+        for placed in table_rows(file, path.suffix.lower() == ".tsv"):
+            position.at(raw.tell())
+            yield placed
 
 
 def _parquet(path: Path, position: Position) -> Iterator[tuple[int, Any]]:

@@ -10,13 +10,14 @@ from typing import Any
 from advisor.domain.errors import AdvisorError
 from advisor.domain.json_names import named
 from advisor.domain.profiles import BadRow, DataProfile
+from advisor.domain.row_files import HELD_OUT, Unreadable
+from advisor.domain.row_shapes import KNOWN
 from advisor.domain.words import DataKind
 from advisor.probe.data_checks import Languages, Seen, has_secret
-from advisor.probe.data_files import Position, Unreadable, rows_of
+from advisor.probe.data_files import Position, rows_of
 from advisor.probe.data_findings import findings_of
 from advisor.probe.data_lengths import Lengths
 from advisor.probe.data_shape import SHAPES, Shape, parts_of, recognise
-from advisor.probe.data_sources import HELD_OUT
 from advisor.probe.data_turns import BadShape, Parts
 from advisor.probe.untrusted import printable
 
@@ -164,7 +165,7 @@ def _no_shape(first: list[_Placed], file: Path) -> AdvisorError:
             return AdvisorError(
                 f"{file}:{line}: no known shape of data",
                 why=f"its keys are {keys}",
-                hint=f"rename them to one of the shapes {', '.join(SHAPES)} (e.g. prompt and completion, or text)",
+                hint=f"rename them to those of a known shape: {KNOWN}",
             )
     line, row, _ = first[0]
     reason = row.reason if isinstance(row, Unreadable) else f"it is {named(row)}, not an object"

@@ -6,14 +6,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from advisor.domain.dialogues import sole_answer
 from advisor.domain.json_names import named
 from advisor.domain.marks import CHECKS, SCORES, mark_of
+from advisor.domain.row_shapes import (
+    BadFields,
+    answered_in,
+    asked_in,
+    columns_of,
+    label_of,
+    lowered,
+    marked_in,
+    shape_of,
+    text_in,
+)
 from advisor.domain.words import DataKind
-from advisor.probe.data_turns import BadShape, Parts, conversation, has_tools, one_text, preference, prompt_of, text_of
+from advisor.probe.data_turns import (
+    BadShape,
+    Parts,
+    conversation,
+    has_tools,
+    one_text,
+    preference,
+    prompt_of,
+    question_of,
+    text_of,
+)
 
 
 class Shape(NamedTuple):
@@ -24,14 +44,6 @@ class Shape(NamedTuple):
 
 
 TRAIN = ("lora", "qlora", "full-sft")
-PAIRS = (
-    ("instruction", "output"), ("instruction", "response"), ("prompt", "completion"), ("prompt", "response"),
-    ("question", "answer"), ("prompt", "answer"), ("query", "response"), ("input", "output"), ("source", "target"),
-)  # fmt: skip
-TEXTS = ("text", "content", "document", "body")
-LABELS = ("label", "labels", "category", "class")
-_CODES = "ar bn cs da de el en es fa fi fr he hi hu id it ja ko nl no pl pt ro ru sv th tr uk vi zh"
-LANGUAGES = frozenset(_CODES.split())
 
 
 def recognise(row: Any) -> Shape | None:
@@ -41,72 +53,26 @@ def recognise(row: Any) -> Shape | None:
     if not isinstance(row, Mapping):
         return None
     row = lowered(row)
-    keys = {str(key) for key, value in row.items() if value is not None}
-    if {"subject", "prompt", "target_new"} <= keys:
-        return SHAPES["facts"]
-    if {"chosen", "rejected"} <= keys:
-        return SHAPES["preferences"]
-    for key, name in (("messages", "messages"), ("conversations", "sharegpt"), ("conversation", "sharegpt")):
-        if key in keys:
-            return SHAPES["tool-calls"] if has_tools(row) else SHAPES[name]
-    judged = _judged(row, keys)
-    if judged is not None:
-        return judged
-    if "translation" in keys or (len(keys & LANGUAGES) > 1 and len(keys) < 6):
-        return SHAPES["parallel"]
-    for first, then in PAIRS:
-        if {first, then} <= keys:
-            return SHAPES[_pair_name(first, then)]
-    return _textual(keys)
-
-
-def _judged(row: Mapping[str, Any], keys: set[str]) -> Shape | None:
-    """A prompt with the right answer and a check of it; or with some answer and a verdict or a number."""
-    if keys & {"prompt", "question"} and {"answer", "check"} <= keys:
-        return SHAPES["rewards"]
-    if "prompt" not in keys or not keys & {"completion", "response", "answer"}:
-        return None
-    if "completion" in keys and mark_of(row.get("label")) is not None:
-        return SHAPES["feedback"]
-    return SHAPES["scored"] if keys & set(SCORES) else None
-
-
-def _textual(keys: set[str]) -> Shape | None:
-    if not keys & {*TEXTS, "sentence"}:
-        return None
-    if keys & set(LABELS):
-        return SHAPES["labels"]
-    return SHAPES["documents" if keys & {"title", "path", "doc_id"} else "text"]
-
-
-def _pair_name(first: str, then: str) -> str:
-    if first == "instruction":
-        return "alpaca"
-    if then == "answer":
-        return "qa-pairs"
-    return "parallel" if (first, then) == ("source", "target") else "prompt-completion"
+    name = shape_of(row)
+    if name in ("messages", "sharegpt") and has_tools(row):
+        name = "tool-calls"
+    return SHAPES.get(name)
 
 
 def _pair(row: Mapping[str, Any]) -> Parts:
-    first, then = next(
-        (p for p in PAIRS if row.get(p[0]) is not None and row.get(p[1]) is not None),
-        next((p for p in PAIRS if p[0] in row or p[1] in row), PAIRS[0]),
-    )
-    asked = text_of(row.get(first), first)
-    for extra in ("input", "context"):
-        if extra not in (first, then) and isinstance(row.get(extra), str) and row[extra].strip():
-            asked += "\n" + row[extra]
-    return Parts(asked, (text_of(row.get(then), then),))
+    asked = asked_in(row)
+    answered = answered_in(row, asked)
+    return Parts(question_of(row, asked), (text_of(row[answered], answered),))
 
 
 def _feedback(row: Mapping[str, Any]) -> Parts:
     if mark_of(row.get("label")) is None:
         raise BadShape("'label' is not true or false")
-    return Parts(prompt_of(row), (one_text(sole_answer(row.get("completion")), "completion"),))
+    answered = marked_in(row)
+    return Parts(prompt_of(row), (one_text(sole_answer(row[answered]), answered),))
 
 
 def _task(row: Mapping[str, Any]) -> Parts:
-    asked = "prompt" if row.get("prompt") is not None else "question"
     answer = next((key for key in ("answer", "completion", "response") if row.get(key) is not None), "answer")
     check = row.get("check")
     if check is not None and check not in CHECKS:
@@ -118,21 +84,15 @@ def _task(row: Mapping[str, Any]) -> Parts:
         raise BadShape(f"'check' is 'number', and '{answer}' has no number")
     if check is not None and answer != "answer":
         raise BadShape("it has a check and no answer")
-    return Parts(text_of(row.get(asked), asked), (right,))
+    return Parts(prompt_of(row), (right,))
 
 
 def _labelled(row: Mapping[str, Any]) -> Parts:
-    label = next((row[k] for k in LABELS if row.get(k) is not None), None)
-    if label is None:
-        raise BadShape("the label is missing")
-    return Parts(_plain(row).answers[0], (str(label),))
+    return Parts(_plain(row).answers[0], (label_of(row),))
 
 
 def _parallel(row: Mapping[str, Any]) -> Parts:
-    pair = row.get("translation", row)
-    if not isinstance(pair, Mapping):
-        raise BadShape("'translation' is not an object")
-    found = [(k, v) for k, v in pair.items() if str(k).lower() in LANGUAGES or k in ("source", "target")]
+    found = columns_of(row)
     if len(found) < 2:
         raise BadShape("it has fewer than two languages")
     return Parts(text_of(found[0][1], found[0][0]), tuple(text_of(v, k) for k, v in found[1:]))
@@ -149,10 +109,11 @@ def _fact(row: Mapping[str, Any]) -> Parts:
 def _plain(row: Any) -> Parts:
     if isinstance(row, str):
         return Parts("", (row,))
-    key = next((k for k in (*TEXTS, "sentence") if row.get(k) is not None), "text")
-    return Parts("", (text_of(row.get(key), key),))
+    key = text_in(row)
+    return Parts("", (text_of(row[key], key),))
 
 
+TRAIN = ("lora", "qlora", "full-sft")
 SHAPES: dict[str, Shape] = {
     s.name: s
     for s in (
@@ -175,21 +136,11 @@ SHAPES: dict[str, Shape] = {
 }
 
 
-@lru_cache(maxsize=1024)
-def _are_lower(keys: tuple[Any, ...]) -> bool:
-    """Rows of one file share their keys, so this is looked at once."""
-    return all(isinstance(key, str) and key == key.lower() for key in keys)
-
-
-def lowered(row: Any) -> Any:
-    """The row with its keys in lower case; anything but an object as it is."""
-    if not isinstance(row, Mapping) or _are_lower(tuple(row)):
-        return row
-    return {str(key).lower(): value for key, value in row.items()}
-
-
 def parts_of(row: Any, shape: Shape) -> Parts:
     """The row's text in parts. Raises `BadShape` with the reason when it does not fit the shape."""
     if not isinstance(row, Mapping) and not (isinstance(row, str) and shape.name in ("text", "documents")):
         raise BadShape(f"it is {named(row)}, not an object")
-    return shape.take(lowered(row))
+    try:
+        return shape.take(lowered(row))
+    except BadFields as error:
+        raise BadShape(str(error)) from None

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from advisor.domain.errors import AdvisorError, ExitCode
+from advisor.domain.row_files import HELD_OUT, ROW_FILES
 from advisor.probe.data_files import COMPRESSED, format_of
 from advisor.probe.untrusted import printable
 
-ROW_FILES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
-HELD_OUT = ("held-out", "held_out", "test", "validation", "valid", "val", "eval", "dev")
 MOST_FILES = 200_000
 
 

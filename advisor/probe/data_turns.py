@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from advisor.domain.dialogues import ROLES, sides_of
+from advisor.domain.dialogues import ROLES, content_in, role_in, sides_of
 from advisor.domain.json_names import named
+from advisor.domain.row_shapes import TURNS, BadFields, asked_in, extra_of, passages_of, system_of
 from advisor.domain.tool_shapes import BadTools, check_calls, read_tools, tools_of
 
 
@@ -20,7 +21,7 @@ class Parts(NamedTuple):
     answers: tuple[str, ...]
 
 
-class BadShape(ValueError):
+class BadShape(BadFields):
     """Why a row does not fit the shape of the others."""
 
 
@@ -45,7 +46,7 @@ def turns_of(value: Any, name: str) -> list[tuple[str, str]]:
     for number, turn in enumerate(value, 1):
         if not isinstance(turn, Mapping):
             raise BadShape(f"message {number} of '{name}' is {named(turn)}, not an object")
-        role = turn.get("role", turn.get("from"))
+        role = role_in(turn)
         if not isinstance(role, str):
             raise BadShape(f"message {number} of '{name}' has no role")
         if role.lower() not in ROLES:
@@ -55,9 +56,7 @@ def turns_of(value: Any, name: str) -> list[tuple[str, str]]:
 
 
 def _content(turn: Mapping[str, Any], number: int, name: str) -> str:
-    content = turn.get("content", turn.get("value"))
-    if isinstance(content, list):  # parts of a multi-modal message
-        return "\n".join(p["text"] for p in content if isinstance(p, Mapping) and isinstance(p.get("text"), str))
+    content = content_in(turn, f"message {number} of '{name}'")
     if not content and turn.get("tool_calls"):
         return str(turn["tool_calls"])
     if not isinstance(content, str):
@@ -70,7 +69,7 @@ def has_tools(row: Mapping[str, Any]) -> bool:
     """Whether a row of messages names tools, calls one, or holds a result."""
     if tools_of(row):
         return True
-    turns = row.get("messages") or row.get("conversations") or row.get("conversation")
+    turns = next((row[name] for name in TURNS if row.get(name) is not None), None)
     if not isinstance(turns, list):
         return False
     return any(isinstance(t, Mapping) and (t.get("tool_calls") or t.get("role") == "tool") for t in turns)
@@ -78,9 +77,12 @@ def has_tools(row: Mapping[str, Any]) -> bool:
 
 def conversation(row: Mapping[str, Any]) -> Parts:
     """What is asked, tools among it, and what the assistant says. Raises `BadShape`, also for calls that do not fit."""
-    key = next((k for k in ("messages", "conversations", "conversation") if k in row), "messages")
+    key = next((name for name in TURNS if row.get(name) is not None), TURNS[0])
     turns = turns_of(row.get(key), key)
     asked = [text for role, text in turns if role != "assistant"]
+    if not all(text.strip() for text in asked):
+        raise BadShape(f"'{key}' has a turn that is asked and empty")
+    asked += [system_of(row, turns), *passages_of(row)]
     if turns and turns[0][0] == "assistant":
         raise BadShape(f"'{key}' begins with the assistant")
     tools = tools_of(row)
@@ -92,7 +94,7 @@ def conversation(row: Mapping[str, Any]) -> Parts:
     except BadTools as error:
         raise BadShape(str(error)) from None
     asked += [str(tools)] if tools else []
-    return Parts("\n".join(asked), tuple(text for role, text in turns if role == "assistant"))
+    return Parts(_joined(*asked), tuple(text for role, text in turns if role == "assistant"))
 
 
 def preference(row: Mapping[str, Any]) -> Parts:
@@ -104,13 +106,32 @@ def preference(row: Mapping[str, Any]) -> Parts:
     answers = (_last(better, "chosen"), _last(worse, "rejected"))
     if better[:-1] != worse[:-1]:
         raise BadShape("'chosen' and 'rejected' ask different things")
-    return Parts(_asking(better[:-1], "chosen") if better[:-1] else prompt_of(row), answers)
+    shared = better[:-1]
+    system = system_of(row, [turn[:2] for turn in shared])
+    return Parts(_joined(system, _asking(shared, "chosen")) if shared else prompt_of(row), answers)
 
 
 def prompt_of(row: Mapping[str, Any]) -> str:
     """What is asked, a text or turns. Raises `BadShape` when it is empty, or begins or ends with the assistant."""
-    prompt = row.get("prompt") if row.get("prompt") is not None else row.get("question")
-    return _asking(_read(prompt, "prompt"), "prompt") if isinstance(prompt, list) else one_text(prompt, "prompt")
+    name = asked_in(row)
+    if isinstance(row[name], list):
+        _asking(_read(row[name], name), name)
+    return question_of(row, name)
+
+
+def question_of(row: Mapping[str, Any], asked: str) -> str:
+    """The field that asks, a text or turns, and what belongs to it: system prompt, input, passages."""
+    said = row[asked]
+    if isinstance(said, list):
+        turns = _read(said, asked)
+        if turns[0][0] == "assistant":
+            raise BadShape(f"'{asked}' begins with the assistant")
+        return _joined(system_of(row, [turn[:2] for turn in turns]), *(content for _, content, _ in turns))
+    return _joined(system_of(row), one_text(said, asked), extra_of(row, asked), *passages_of(row))
+
+
+def _joined(*texts: str) -> str:
+    return "\n".join(filter(None, texts))
 
 
 def _asking(turns: list[_Turn], name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from executors.datasets.languages import name_of
+from advisor.domain.languages import name_of
 
 WORDS = {
     "English": "the and of to is that for with are this what how you not be",

@@ -15,9 +15,9 @@ from typing import Any
 from pydantic import Field
 
 from advisor.domain.errors import AdvisorError, ExitCode
+from advisor.domain.languages import name_of
 from executors.data.generator import BATCH, Generator, generator_of
 from executors.data.writing import DataConfig, check, sides, write_sides
-from executors.datasets.languages import name_of
 from executors.datasets.rows import Conversation, Message, Parallel, Record, Text
 from executors.models.endpoint import named_endpoint
 from executors.protocol import Inputs, Say, Stopped

@@ -6,24 +6,33 @@ reason. Rows that ask the same thing are kept on one side of the held-out split.
 
 from __future__ import annotations
 
-import csv
-import json
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from advisor.domain.errors import AdvisorError, ExitCode
 from advisor.domain.plan import DataSpec
+from advisor.domain.row_files import (
+    CHUNK,
+    HELD_OUT,
+    LONGEST_ROW,
+    ROW_FILES,
+    Placed,
+    Unreadable,
+    elements,
+    form_of,
+    listed_in,
+    parsed,
+    table_rows,
+)
 from advisor.domain.words import DataKind
 from executors.datasets.marked_shapes import BadRecord
 from executors.datasets.rows import Record, hashed
 from executors.datasets.shapes import to_row
 
 SHOWN = 5
-HELD_OUT_NAMES = ("held-out", "held_out", "test", "validation", "valid", "val", "eval", "dev")
-TEXT_SUFFIXES = (".txt", ".md", ".rst")
-MAX_FIELD = 2**24
-"""Bytes of one row or field; the same as `advisor.probe.data_files.LONGEST_ROW`."""
+TEXT_SUFFIXES = (".txt", ".md", ".rst", ".text")
 MANIFEST = "manifest.json"
 """Marks a data set that was prepared here: its rows are in `.jsonl`, and what else lies there tells of it."""
 _Place = tuple[str, Any]
@@ -56,8 +65,11 @@ def _files(path: Path) -> tuple[list[Path], list[Path]]:
         files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
         files = [p for p in files if p.suffix == ".jsonl"] if (path / MANIFEST).is_file() else files
         _refuse_links_out(path, files)
-        held_out = [p for p in files if p.stem.lower().split("-0")[0] in HELD_OUT_NAMES]
-        return [p for p in files if p not in held_out], held_out
+        rows = [p for p in files if p.suffix.lower() in ROW_FILES]
+        files = rows if len(rows) * 2 >= len(files) else files
+        held_out = [p for p in files if p.stem.lower().split("-0")[0] in HELD_OUT]
+        train = [p for p in files if p not in held_out]
+        return (train, held_out) if train else (held_out, [])
     if not path.is_file():
         raise AdvisorError(f"there is no data at {path}", hint="give a file, a folder of files, or builtin:stdlib")
     return [path], []
@@ -111,8 +123,8 @@ def _read(files: list[Path], kind: DataKind) -> tuple[list[Record], list[str]]:
     for file in files:
         for place, record in _records(file):
             try:
-                if isinstance(record, BadRecord):
-                    raise record
+                if isinstance(record, Unreadable):
+                    raise BadRecord(record.reason)
                 rows.append(to_row(record, kind))
             except BadRecord as error:
                 bad.append(f"{place}: {error}")
@@ -120,7 +132,7 @@ def _read(files: list[Path], kind: DataKind) -> tuple[list[Record], list[str]]:
 
 
 def _records(file: Path) -> Iterator[_Place]:
-    """Every record of a file with its place, `file:line`; a `BadRecord` in place of one that cannot be parsed."""
+    """Every record of a file with its place, `file:line`; `Unreadable` in place of one that cannot be parsed."""
     suffix = file.suffix.lower()
     if suffix == ".parquet":
         yield from _parquet(file)
@@ -131,22 +143,24 @@ def _records(file: Path) -> Iterator[_Place]:
         raise AdvisorError(f"cannot read {file}", why=error.strerror or str(error)) from None
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise AdvisorError(f"{file} is UTF-16", why="data is read as UTF-8", hint="save it as UTF-8")
-    is_array = suffix == ".json" and data.lstrip()[:1] == b"["
-    if suffix in (".json", ".jsonl", ".ndjson") and not is_array:
-        yield from _lines(file, data)
-        return
     if suffix in TEXT_SUFFIXES:
         yield _whole(file, data)
-        return
-    # Bytes that are not UTF-8 become halves of surrogate pairs here, which the row that holds them is refused for.
-    text = data.decode("utf-8", "surrogateescape")
-    if suffix in (".csv", ".tsv"):
-        yield from _table(file, text, "\t" if suffix == ".tsv" else ",")
-    elif is_array:
-        yield from _array(file, text)
+    elif suffix in (".csv", ".tsv"):
+        yield from _placed(file, table_rows(_text(data), suffix == ".tsv"))
+    elif suffix in (".json", ".jsonl", ".ndjson"):
+        yield from _placed(file, _json(file, data, form_of(data[:CHUNK]) if suffix == ".json" else "lines"))
     else:
         raise AdvisorError(f"{file}: unknown kind of file {suffix!r}",
                            hint="known are .jsonl .json .csv .tsv .parquet .txt .md")  # fmt: skip
+
+
+def _placed(file: Path, rows: Iterator[Placed]) -> Iterator[_Place]:
+    return ((f"{file}:{line}", row) for line, row in rows)
+
+
+def _text(data: bytes) -> io.StringIO:
+    """The text as it stands; bytes that are not UTF-8 become halves of surrogate pairs, for which rows are refused."""
+    return io.StringIO(data.decode("utf-8", "surrogateescape"), newline="")
 
 
 def _whole(file: Path, data: bytes) -> _Place:
@@ -155,49 +169,26 @@ def _whole(file: Path, data: bytes) -> _Place:
         return f"{file}:1", data.decode("utf-8")
     except UnicodeDecodeError as error:
         *before, line = data[: error.start].split(b"\n")
-        return f"{file}:{len(before) + 1}", BadRecord(f"is not UTF-8 (byte {len(line) + 1})")
+        return f"{file}:{len(before) + 1}", Unreadable(f"not UTF-8 (byte {len(line) + 1})")
 
 
-def _lines(file: Path, data: bytes) -> Iterator[_Place]:
+def _json(file: Path, data: bytes, form: str) -> Iterator[Placed]:
+    if form == "array":
+        return elements(_text(data))
+    if form == "lines":
+        return _lines(data)
+    whole = parsed(data)
+    if isinstance(whole, Unreadable):
+        raise AdvisorError(f"{file}: {whole.reason}", hint="write a JSON array, or one object per line (.jsonl)")
+    return enumerate(listed_in(whole), start=1)
+
+
+def _lines(data: bytes) -> Iterator[Placed]:
     for number, line in enumerate(data.split(b"\n"), start=1):
-        if line.strip():
-            yield f"{file}:{number}", _parsed(line)
-
-
-def _parsed(line: bytes) -> Any:
-    """The value of a line of JSON, or why it has none."""
-    if len(line) >= MAX_FIELD:
-        return BadRecord(f"is longer than {MAX_FIELD // 2**20} MiB")
-    try:
-        return json.loads(line.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        return BadRecord(f"is not UTF-8 (byte {error.start + 1})")
-    except json.JSONDecodeError as error:
-        return BadRecord(f"is not JSON: {error.msg} (column {error.colno})")
-    except (ValueError, RecursionError):
-        return BadRecord("is not JSON that can be read: nested too deeply, or a number too long")
-
-
-def _array(file: Path, text: str) -> Iterator[_Place]:
-    try:
-        records = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise AdvisorError(f"{file}:{error.lineno}: not JSON", why=error.msg) from None
-    except (ValueError, RecursionError):
-        raise AdvisorError(f"{file}: not usable JSON", why="nested too deeply, or a number too long") from None
-    for number, record in enumerate(records, start=1):
-        yield f"{file}: element {number}", record
-
-
-def _table(file: Path, text: str, delimiter: str) -> Iterator[_Place]:
-    csv.field_size_limit(MAX_FIELD)
-    reader = csv.DictReader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
-    try:
-        for record in reader:
-            surplus = None in record
-            yield f"{file}:{reader.line_num}", BadRecord("has more fields than the header") if surplus else record
-    except csv.Error as error:
-        raise AdvisorError(f"{file}:{reader.line_num}: not a table", why=str(error)) from None
+        if len(line) >= LONGEST_ROW:
+            yield number, Unreadable(f"longer than {LONGEST_ROW // 2**20} MiB")
+        elif line.strip():
+            yield number, parsed(line)
 
 
 def _parquet(file: Path) -> Iterator[_Place]:

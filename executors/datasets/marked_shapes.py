@@ -8,6 +8,7 @@ from typing import Any
 from advisor.domain.dialogues import sole_answer
 from advisor.domain.json_names import named
 from advisor.domain.marks import CHECKS, SCORES, mark_of
+from advisor.domain.row_shapes import marked_in
 from advisor.domain.words import DataKind
 from executors.datasets.rows import Conversation, Feedback, Message, Preference, Record, Task
 
@@ -27,7 +28,8 @@ def to_feedback(record: Mapping[str, Any], prompt: tuple[Message, ...]) -> Feedb
     is_good = mark_of(record["label"])
     if is_good is None:
         raise BadRecord(f"'label' is {str(record['label'])[:40]!r}, not true or false")
-    return Feedback(prompt, text_of(sole_answer(record["completion"]), "completion"), is_good)
+    answered = marked_in(record)
+    return Feedback(prompt, text_of(sole_answer(record[answered]), answered), is_good)
 
 
 def to_task(record: Mapping[str, Any], prompt: tuple[Message, ...]) -> Task:

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from advisor.domain.dialogues import ROLES, sides_of
+from advisor.domain.dialogues import ROLES, content_in, role_in, sides_of
 from advisor.domain.json_names import named
+from advisor.domain.row_shapes import (
+    KNOWN,
+    TURNS,
+    BadFields,
+    answered_in,
+    asked_in,
+    columns_of,
+    extra_of,
+    label_of,
+    lowered,
+    passages_of,
+    shape_of,
+    system_of,
+    text_in,
+)
 from advisor.domain.tool_shapes import BadTools, check_calls, read_tools, tools_of
 from advisor.domain.words import DataKind
-from executors.datasets.languages import is_code
 from executors.datasets.marked_shapes import BadRecord, fitted, refuse_unchecked, text_of, to_feedback, to_task
-from executors.datasets.rows import Conversation, Message, Parallel, Preference, Record, Text, ask
-
-SHAPES = (
-    "messages, conversations, instruction/output, prompt/completion, question/answer, chosen/rejected, "
-    "prompt/completion/label, prompt/answer/check, translation, source/target, text"
-)
-PAIRS = (("prompt", "completion"), ("prompt", "response"), ("question", "answer"), ("prompt", "answer"))
-"""Keys of a question and of what is learnt, the first that a record has; the order is that of the prober's `PAIRS`.
-
-An `answer` beside a `response` is the short final one, which only kind rewards wants.
-"""
-CONTEXTS = ("context", "contexts", "passages", "documents")
+from executors.datasets.rows import Conversation, Message, Parallel, Preference, Record, Text
 
 
 def to_row(record: Any, kind: DataKind | None = None) -> Record:
@@ -32,7 +35,10 @@ def to_row(record: Any, kind: DataKind | None = None) -> Record:
     Raises BadRecord with the reason when it stands for none.
     """
     refuse_unchecked(record, kind)
-    return fitted(_row(record, kind), kind)
+    try:
+        return fitted(_row(lowered(record), kind), kind)
+    except BadFields as error:
+        raise BadRecord(str(error)) from None
 
 
 def _row(record: Any, kind: DataKind | None) -> Record:
@@ -40,68 +46,85 @@ def _row(record: Any, kind: DataKind | None) -> Record:
         return Text(text_of(record, "text"))
     if not isinstance(record, Mapping):
         raise BadRecord(f"is {named(record)}, not an object")
-    keys = {str(key) for key, value in record.items() if value is not None}
-    if {"chosen", "rejected"} <= keys:
-        return _preference(record)
-    if {"prompt", "completion", "label"} <= keys:
-        return to_feedback(record, _prompt(record))
-    if "answer" in keys and ("check" in keys or (kind is DataKind.REWARDS and keys & {"prompt", "question"})):
-        return to_task(record, _prompt(record))
-    for key in ("messages", "conversations"):
-        if key in keys:
-            return _conversation(record[key], key, record)
-    if {"instruction", "output"} <= keys:
-        extra = record.get("input")
-        question = text_of(record["instruction"], "instruction")
-        question += f"\n\n{extra}" if isinstance(extra, str) and extra.strip() else ""
-        return _with_passages(ask(question, text_of(record["output"], "output")), record)
-    for first, then in PAIRS:
-        if {first, then} <= keys:
-            return _pair(record, first, then)
-    return _plain(record, keys)
+    shape = shape_of(record, kind)
+    if shape == "labels" and kind in (DataKind.TEXT, DataKind.DOCUMENTS):
+        shape = "text"
+    if shape not in _TAKEN:
+        names = ", ".join(sorted(key for key, value in record.items() if value is not None)[:6]) or "none"
+        raise BadRecord(f"has the keys {names}; expected one of: {KNOWN}")
+    return _TAKEN[shape](record)
 
 
-def _plain(record: Mapping[str, Any], keys: set[str]) -> Record:
-    """A text, or one text in several languages."""
-    if "text" in keys:
-        date = record.get("date")
-        return Text(text_of(record["text"], "text"), text_of(date, "date") if date is not None else "")
-    pairs = record.get("translation") if "translation" in keys else record
-    if isinstance(pairs, Mapping):
-        columns = ("source", "target") if {"source", "target"} <= keys else [key for key in pairs if is_code(key)]
-        if len(columns) > 1:
-            return Parallel(tuple((str(key), text_of(pairs[key], str(key))) for key in columns))
-    names = ", ".join(sorted(keys)[:6]) or "none"
-    raise BadRecord(f"has the keys {names}; expected one of: {SHAPES}")
+def _plain(record: Mapping[str, Any]) -> Text:
+    name, date = text_in(record), record.get("date")
+    return Text(text_of(record[name], name), text_of(date, "date") if date is not None else "")
 
 
-def _pair(record: Mapping[str, Any], first: str, then: str) -> Conversation:
-    prompt, completion = record[first], record[then]
-    if isinstance(prompt, list) and isinstance(completion, list):
-        return _conversation([*prompt, *completion], first, record)
-    return _with_passages(ask(text_of(prompt, first), text_of(completion, then)), record)
+def _parallel(record: Mapping[str, Any]) -> Parallel:
+    columns = columns_of(record)
+    if len(columns) < 2:
+        raise BadRecord("has fewer than two languages")
+    return Parallel(tuple((name, text_of(text, name)) for name, text in columns))
+
+
+def _labelled(record: Mapping[str, Any]) -> Conversation:
+    """A text that is answered by its label."""
+    name = text_in(record)
+    turns = (Message("user", text_of(record[name], name)), *_answering(label_of(record), "label"))
+    return Conversation(_after_system(turns, record))
+
+
+def _pair(record: Mapping[str, Any]) -> Conversation:
+    """A question, as a text or turns, and its answer, as a text or turns."""
+    asked = asked_in(record)
+    answered = answered_in(record, asked)
+    said, learnt = record[asked], record[answered]
+    if isinstance(said, list) or isinstance(learnt, list):
+        schemas = _tools(record)
+        before = _messages(said, asked, schemas) if isinstance(said, list) else _asking_text(record, asked)
+        after = _messages(learnt, answered, schemas) if isinstance(learnt, list) else _answering(learnt, answered)
+        return _spoken((*before, *after), asked, schemas, record)
+    turns = (*_asking_text(record, asked), *_answering(learnt, answered))
+    return _with_passages(Conversation(_after_system(turns, record)), record)
+
+
+def _asking_text(record: Mapping[str, Any], asked: str) -> tuple[Message, ...]:
+    """What is asked as a text, and beneath an instruction what it is about."""
+    extra = extra_of(record, asked)
+    return (Message("user", text_of(record[asked], asked) + (f"\n\n{extra}" if extra else "")),)
+
+
+def _answering(answer: Any, name: str) -> tuple[Message, ...]:
+    return (Message("assistant", text_of(answer, name)),)
+
+
+def _after_system(turns: tuple[Message, ...], record: Mapping[str, Any]) -> tuple[Message, ...]:
+    """The turns after what the row says to the model before them."""
+    said = system_of(record, [(turn.role, turn.content) for turn in turns[:1]])
+    return (Message("system", text_of(said, "system")), *turns) if said else turns
 
 
 def _with_passages(row: Conversation, record: Mapping[str, Any]) -> Conversation:
     """The row with the passages that its record brings under one of the usual names."""
-    for name in CONTEXTS:
-        found = record.get(name)
-        if found is not None:
-            listed = found if isinstance(found, list) else [found]
-            return Conversation(row.messages, row.tools, tuple(text_of(text, name) for text in listed))
-    return row
+    passages = tuple(text_of(text, "context") for text in passages_of(record))
+    return Conversation(row.messages, row.tools, passages) if passages else row
 
 
-def _conversation(turns: Any, key: str, record: Mapping[str, Any]) -> Conversation:
+def _conversation(record: Mapping[str, Any]) -> Conversation:
+    key = next(name for name in TURNS if record.get(name) is not None)
     schemas = _tools(record)
-    messages = _messages(turns, key, schemas)
+    return _spoken(_messages(record[key], key, schemas), key, schemas, record)
+
+
+def _spoken(
+    messages: tuple[Message, ...], key: str, schemas: list[dict[str, Any]], record: Mapping[str, Any]
+) -> Conversation:
     if not any(message.role == "assistant" for message in messages):
         raise BadRecord(f"{key!r} has no turn of the assistant, so there is nothing to learn")
     if messages[0].role == "assistant":
         raise BadRecord(f"{key!r} begins with the assistant")
-    return _with_passages(
-        Conversation(messages, "" if not schemas else json.dumps(schemas, ensure_ascii=False)), record
-    )
+    tools = json.dumps(schemas, ensure_ascii=False) if schemas else ""
+    return _with_passages(Conversation(_after_system(messages, record), tools), record)
 
 
 def _tools(record: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -121,11 +144,11 @@ def _messages(turns: Any, key: str, tools: Sequence[Mapping[str, Any]] = ()) -> 
 def _message(turn: Any, number: int, key: str, tools: Sequence[Mapping[str, Any]]) -> Message:
     if not isinstance(turn, Mapping):
         raise BadRecord(f"turn {number} of {key!r} is not an object")
-    said = turn.get("role", turn.get("from"))
+    said = role_in(turn)
     role = ROLES.get(said.lower()) if isinstance(said, str) else None
     if role is None:
         raise BadRecord(f"turn {number} of {key!r} has the role {said!r}; known are {', '.join(ROLES)}")
-    content, calls = turn.get("content", turn.get("value")), turn.get("tool_calls")
+    content, calls = content_in(turn, f"turn {number} of {key!r}"), turn.get("tool_calls")
     if not calls:
         return Message(role, text_of(content, f"content of turn {number}"))
     try:
@@ -137,10 +160,10 @@ def _message(turn: Any, number: int, key: str, tools: Sequence[Mapping[str, Any]
 
 def _prompt(record: Mapping[str, Any]) -> tuple[Message, ...]:
     """What is asked, as a text or as turns."""
-    said = record["prompt"] if record.get("prompt") is not None else record.get("question")
-    if isinstance(said, list):
-        return _asking(_messages(said, "prompt"), "prompt")
-    return (Message("user", text_of(said, "prompt")),)
+    asked = asked_in(record)
+    if isinstance(record[asked], list):
+        return _after_system(_asking(_messages(record[asked], asked), asked), record)
+    return _after_system(_asking_text(record, asked), record)
 
 
 def _asking(turns: tuple[Message, ...], name: str) -> tuple[Message, ...]:
@@ -159,7 +182,8 @@ def _preference(record: Mapping[str, Any]) -> Preference:
         better, worse = _messages(chosen, "chosen"), _messages(rejected, "rejected")
         if _said(better[:-1]) != _said(worse[:-1]):
             raise BadRecord("'chosen' and 'rejected' ask different things: they may differ in their last turn alone")
-        prompt = _asking(better[:-1], "chosen") if better[:-1] else _prompt(record)
+        shared = better[:-1]
+        prompt = _after_system(_asking(shared, "chosen"), record) if shared else _prompt(record)
         answers = (_answer(better[-1], "chosen"), _answer(worse[-1], "rejected"))
     else:
         prompt = _prompt(record)
@@ -181,3 +205,18 @@ def _answer(turn: Message, name: str) -> str:
     if turn.calls:
         raise BadRecord(f"{name!r} ends with a call of a tool; answers that are compared are texts")
     return turn.content
+
+
+_TAKEN: dict[str, Callable[[Mapping[str, Any]], Record]] = {
+    "messages": _conversation,
+    "sharegpt": _conversation,
+    **dict.fromkeys(("alpaca", "qa-pairs", "prompt-completion", "scored"), _pair),
+    "preferences": _preference,
+    "feedback": lambda record: to_feedback(record, _prompt(record)),
+    "rewards": lambda record: to_task(record, _prompt(record)),
+    "labels": _labelled,
+    "parallel": _parallel,
+    "text": _plain,
+    "documents": _plain,
+}
+"""How a record of each shape is taken."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from advisor.domain.errors import AdvisorError
+from advisor.domain.languages import matches, name_of
 from advisor.domain.plan import Recipe
-from executors.datasets.languages import matches, name_of
 from executors.datasets.rows import Conversation, Parallel, Row, Text, ask, hashed
 
 

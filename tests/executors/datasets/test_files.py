@@ -81,6 +81,13 @@ def test_a_split_of_its_own_is_respected(tmp_path: Path) -> None:
     assert len(load(spec(tmp_path), "train")) == 30
 
 
+def test_a_readme_beside_rows_is_no_row(tmp_path: Path) -> None:
+    """In a folder of rows other files are passed over, as by `inspect`; a lone file of a held-out name is the data."""
+    write(tmp_path, "test.jsonl", lines(RECORDS))
+    write(tmp_path, "README.md", "# How these rows were made")
+    assert len(both(tmp_path)) == probe_data(tmp_path).rows == len(RECORDS)
+
+
 def test_two_rows_are_enough(tmp_path: Path) -> None:
     """Two rows are split one and one; both sides are never empty."""
     path = write(tmp_path, "a.jsonl", lines(RECORDS[:2]))
@@ -95,7 +102,7 @@ def test_the_first_five_bad_rows_are_named(tmp_path: Path) -> None:
         load(spec(path), "train")
     assert caught.value.code == ExitCode.BAD_INPUT
     assert caught.value.why.count(f"{path}:") == 5
-    assert f"{path}:4: is not JSON" in caught.value.why
+    assert f"{path}:4: not JSON" in caught.value.why
     assert "and 3 more" in caught.value.why
 
 
@@ -105,18 +112,24 @@ def test_the_first_five_bad_rows_are_named(tmp_path: Path) -> None:
         ("a.jsonl", b"", "has no rows"),
         ("a.jsonl", b'{"text": "one"}\n', "too small"),
         ("a.jsonl", b'{"text": "one"}\n{"text": "one"}\n', "too small"),
-        ("a.jsonl", b'{"text": "\xff"}\n', ":1: is not UTF-8 (byte 11)"),
-        ("a.jsonl", b'{"text": "a"}\n{"text": "\xe9"}\n', ":2: is not UTF-8"),
+        ("a.jsonl", b'{"text": "\xff"}\n', ":1: not UTF-8 (byte 11)"),
+        ("a.jsonl", b'{"text": "a"}\n{"text": "\xe9"}\n', ":2: not UTF-8"),
         ("a.jsonl", "{}".encode("utf-16"), "is UTF-16"),
         ("a.csv", b"text\na\xff\n", ":2: 'text' holds what is not UTF-8"),
-        ("a.json", b'[{"text": "\xff"}]', "element 1: 'text' holds what is not UTF-8"),
-        ("a.txt", b"caf\xe9", ":1: is not UTF-8 (byte 4)"),
-        ("a.md", b"# Caf\xc3\xa9\n\nau lait, \xe9", ":3: is not UTF-8 (byte 10)"),
+        ("a.json", b'[{"text": "\xff"}]', ":1: 'text' holds what is not UTF-8"),
+        ("a.txt", b"caf\xe9", ":1: not UTF-8 (byte 4)"),
+        ("a.md", b"# Caf\xc3\xa9\n\nau lait, \xe9", ":3: not UTF-8 (byte 10)"),
         ("a.json", b"[" + b"9" * 5000 + b"]", "a number too long"),
-        ("a.jsonl", b"9" * 5000, ":1: is not JSON that can be read: nested too deeply, or a number too long"),
+        ("a.jsonl", b"9" * 5000, ":1: not JSON that can be read: nested too deeply, or a number too long"),
         ("a.jsonl", b"[" * 100_000, "1 of 1 rows"),
-        ("a.json", b'[{"text": 1},\n}', ":2: not JSON"),
-        ("a.csv", b'text\n"unclosed', "not a table"),
+        ("a.json", b'[{"text": "a"},\n}', ":2: the array is broken here: Expecting value"),
+        ("a.json", b'[{"text": "a"}]\n\n[{"text": "b"}]', ":3: the array has ended, and what follows"),
+        (
+            "a.json",
+            b'{"rows": [{"text": "a"},\n{"text"',
+            "a.json: not JSON: Expecting ':' delimiter (line 2, column 8)",
+        ),
+        ("a.csv", b'text\n"unclosed', ":2: not CSV: unexpected end of data"),
         ("a.csv", b"text\na,b\n", "1 of 1 rows"),
         ("a.parquet", b"PAR1nonsense", "Parquet"),
         ("a.xlsx", b"x", "unknown kind of file"),
@@ -179,13 +192,12 @@ def test_lines_of_another_encoding_are_rows_like_others(tmp_path: Path) -> None:
     file.write_bytes(b"\n".join([*good[:4], b'{"prompt": "\xe9"}', b"\xff", *good[4:]]))
     spec = DataSpec(path=str(file), kind="instructions", bad_rows="skip")
     assert len(load(spec, "train")) + len(load(spec, "held-out")) == 8
-    assert bad_rows(spec) == [f"{file}:5: is not UTF-8 (byte 13)", f"{file}:6: is not UTF-8 (byte 1)"]
+    assert bad_rows(spec) == [f"{file}:5: not UTF-8 (byte 13)", f"{file}:6: not UTF-8 (byte 1)"]
 
 
 def test_prober_and_reader_agree_on_the_longest_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A row that `inspect` calls too long is too long for a run, and one byte less is read by both."""
-    assert files.MAX_FIELD == data_files.LONGEST_ROW
-    monkeypatch.setattr(files, "MAX_FIELD", 64)
+    monkeypatch.setattr(files, "LONGEST_ROW", 64)
     monkeypatch.setattr(data_files, "LONGEST_ROW", 64)
     empty = len(json.dumps({"text": ""}))
     rows = [json.dumps({"text": "x" * (length - empty)}) for length in (63, 64)]

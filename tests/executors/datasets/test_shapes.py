@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 
 from advisor.domain.words import DataKind
-from advisor.probe import data_shape
-from executors.datasets import shapes
 from executors.datasets.marked_shapes import BadRecord
 from executors.datasets.rows import Conversation, Message, Preference, Row, Task, Text, ask
 from executors.datasets.shapes import to_row
@@ -119,11 +117,6 @@ def test_a_score_beside_a_check_is_passed_over() -> None:
     """A task with a check is told by its check, whatever numbers stand beside it."""
     task = to_row({"prompt": "q", "answer": "1", "check": "number", "score": 3}, DataKind.REWARDS)
     assert task == Task((Message("user", "q"),), "1", "number")
-
-
-def test_prober_and_reader_look_for_pairs_in_the_same_order() -> None:
-    """Of a row with keys of several pairs both take the same one."""
-    assert list(shapes.PAIRS) == [pair for pair in data_shape.PAIRS if pair in shapes.PAIRS]
 
 
 @pytest.mark.parametrize("longer", ["response", "completion"])
