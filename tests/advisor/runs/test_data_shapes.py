@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from advisor.cli.gates import with_gates
 from advisor.domain.answers import Answers
 from advisor.domain.errors import AdvisorError, ExitCode
 from advisor.domain.plan import DataSpec, Plan
+from advisor.domain.words import ArtifactKind
 from advisor.probe.data import probe_data
 from advisor.runs.advise import Overrides, advise, plan_of
 from advisor.runs.prepare import prepare
@@ -70,7 +73,7 @@ def test_data_of_a_published_shape_is_accepted_and_rendered(name: str, tiny_mode
     plan = planned(tiny_model, data, "kto" if name == "feedback" else "lora")
     assert prepare(plan, tmp_path / "run").plan.steps
     spec = DataSpec.model_validate(plan.steps[0].config["data"])
-    inputs = Inputs(roles={"model": Input(kind="dense-lm", path=str(tiny_model))}, seed=0, threads=1)
+    inputs = Inputs(roles={"model": Input(kind=ArtifactKind.CAUSAL_LM, path=str(tiny_model))}, seed=0, threads=1)
     samples = rendered(list(load_records(spec, "train")), inputs)
     assert samples
     assert set(samples) <= {filled(seen, str(n)) for n in range(12)}
@@ -84,10 +87,8 @@ def test_a_torn_array_is_one_unusable_row(how: str, tiny_model: Path, tmp_path: 
     rows = [{"prompt": f"q{n}", "completion": "a"} for n in range(12)]
     data.write_text(json.dumps(rows, indent=1)[:-30])
     (bad,) = probe_data(data).bad_rows
-    plan = planned(tiny_model, data, "lora")
-    (step,) = plan.steps
-    config = {**step.config, "data": {**step.config["data"], "bad_rows": how}}
-    plan = plan.model_copy(update={"steps": (step.model_copy(update={"config": config}),)})
+    said = argparse.Namespace(on_regression=None, max_regression=None, bad_rows=how)
+    plan = with_gates(planned(tiny_model, data, "lora"), said)
     if how == "skip":
         told = prepare(plan, tmp_path / "run").diagnostics
         assert [d.because for d in told if d.code == "bad-rows-skipped"] == [f"{data}:{bad.line}: {bad.reason}"]
