@@ -40,8 +40,8 @@ def parsed(line: bytes) -> Any:
     except UnicodeDecodeError as error:
         return Unreadable(f"not UTF-8 (byte {error.start + 1})")
     except json.JSONDecodeError as error:
-        line = f"line {error.lineno}, " if error.lineno > 1 else ""
-        return Unreadable(f"not JSON: {error.msg} ({line}column {error.colno})")
+        place = f"line {error.lineno}, " if error.lineno > 1 else ""
+        return Unreadable(f"not JSON: {error.msg} ({place}column {error.colno})")
     except (ValueError, RecursionError):
         return Unreadable(f"not JSON that can be read: {_UNREADABLE}")
 

@@ -156,9 +156,10 @@ def passages_of(row: Mapping[str, Any]) -> list[str]:
         found = row.get(name)
         listed = found if isinstance(found, list) else [found]
         if found is not None and not (isinstance(found, str) and not found.strip()):
-            if any(not isinstance(text, str) or not text.strip() for text in listed):
+            passages = [text for text in listed if isinstance(text, str) and text.strip()]
+            if len(passages) < len(listed):
                 raise BadFields(f"{name!r} holds what is no text, or an empty one")
-            return listed
+            return passages
     return []
 
 
