@@ -17,7 +17,7 @@ from pydantic import Field
 from advisor.domain.base import Frozen
 from advisor.domain.errors import AdvisorError, Diagnostic, Severity
 from advisor.domain.plan import DataSpec
-from executors.align.judge import Judge, LocalJudge, named_endpoint
+from executors.align.judge import Judge, LocalJudge, named_judge
 from executors.datasets import load
 from executors.datasets.rows import Conversation, Row, Text
 from executors.models.device import Precision
@@ -54,7 +54,7 @@ def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnost
     """Data that cannot be read, and half a judge in the environment."""
     try:
         load(config.data, "train")
-        named_endpoint()
+        named_judge()
     except AdvisorError as error:
         return [Diagnostic(severity=Severity.DANGER, code="data", text=error.what, because=error.why, hint=error.hint)]
     return []
@@ -65,7 +65,7 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
     adapter = inputs.path("adapter") if "adapter" in inputs.roles else None
     loaded = load_model(inputs.roles["model"].kind, inputs.path("model"), config.precision, adapter=adapter)
     local = LocalJudge(loaded, "the model itself")
-    judge: Judge = named_endpoint() or local
+    judge: Judge = named_judge() or local
     say.log(f"the judge is {judge.name}")
     asked = list(dict.fromkeys(_prompt(row) for row in load(config.data, "train")))[: config.prompts]
     total = 4 * len(asked)

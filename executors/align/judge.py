@@ -6,22 +6,13 @@ ADVISOR_JUDGE_URL and ADVISOR_JUDGE_MODEL are set (ADVISOR_JUDGE_KEY for its key
 
 from __future__ import annotations
 
-import json
-import os
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from advisor.domain.errors import AdvisorError, ExitCode
 from executors.datasets.render import encode, render_prompt
 from executors.datasets.rows import Conversation, Message
+from executors.models.endpoint import JUDGE, Endpoint, named_endpoint
 from executors.models.load import Loaded
-from executors.models.web import opener
-
-URL, MODEL, KEY = "ADVISOR_JUDGE_URL", "ADVISOR_JUDGE_MODEL", "ADVISOR_JUDGE_KEY"
-TIMEOUT_SECONDS = 120
-LARGEST_ANSWER = 4 * 2**20
 
 Done = Callable[[int], None]
 
@@ -85,13 +76,13 @@ class LocalJudge:
 class EndpointJudge:
     """A model behind an endpoint. Raises AdvisorError when it cannot be reached or answers nothing usable."""
 
-    def __init__(self, url: str, model: str, key: str) -> None:
-        self._url, self._key, self.name = f"{url.rstrip('/')}/chat/completions", key, model
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint, self.name = endpoint, endpoint.model
 
     def write(self, prompts: Sequence[str], tokens: int, done: Done) -> list[str]:
         answers = []
         for number, prompt in enumerate(prompts, 1):
-            answers.append(self._ask(prompt, tokens))
+            answers.append(self._endpoint.ask(prompt, tokens))
             done(number)
         return answers
 
@@ -100,7 +91,7 @@ class EndpointJudge:
         for number, (asked, first, second) in enumerate(questions, 1):
             principle, _, rest = asked.partition("\n")
             votes = [
-                self._ask(question_of(principle, rest, *pair), 4).strip().upper()[:1]
+                self._endpoint.ask(question_of(principle, rest, *pair), 4).strip().upper()[:1]
                 for pair in ((first, second), (second, first))
             ]
             points = {"A": (1.0, 0.0), "B": (0.0, 1.0)}
@@ -108,28 +99,8 @@ class EndpointJudge:
             done(number)
         return sure
 
-    def _ask(self, prompt: str, tokens: int) -> str:
-        body = {"model": self.name, "messages": [{"role": "user", "content": prompt}], "max_tokens": tokens,
-                "temperature": 0}  # fmt: skip
-        headers = {"Content-Type": "application/json"}
-        if self._key:
-            headers["Authorization"] = f"Bearer {self._key}"
-        request = urllib.request.Request(self._url, json.dumps(body).encode(), headers)
-        try:
-            with opener(self._url).open(request, timeout=TIMEOUT_SECONDS) as answer:
-                found = json.loads(answer.read(LARGEST_ANSWER))
-            return str(found["choices"][0]["message"]["content"])
-        except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-            why = f"{type(error).__name__}: {str(error)[:200]}"
-            raise AdvisorError("the judge does not answer", why=why, hint=f"check {URL}, {MODEL} and {KEY}",
-                               code=ExitCode.RUN_FAILED) from None  # fmt: skip
 
-
-def named_endpoint() -> EndpointJudge | None:
-    """The judge that the environment names; None when it names none. Raises AdvisorError for half a name."""
-    url, model = os.environ.get(URL, ""), os.environ.get(MODEL, "")
-    if not url and not model:
-        return None
-    if not url.startswith(("http://", "https://")) or not model:
-        raise AdvisorError(f"a judge needs both {URL} (http or https) and {MODEL}")
-    return EndpointJudge(url, model, os.environ.get(KEY, ""))
+def named_judge() -> EndpointJudge | None:
+    """The judge that the environment names; None when it names none. Raises AdvisorError for one that is not usable."""
+    endpoint = named_endpoint(JUDGE)
+    return EndpointJudge(endpoint) if endpoint is not None else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from executors.models.endpoint import named_endpoint
+from executors.models.endpoint import Endpoint, named_endpoint
 from executors.protocol import Inputs
 
 BATCH = 16
@@ -25,14 +25,12 @@ def generator_of(inputs: Inputs, temperature: float) -> Generator:
     """The generator of a step. Raises AdvisorError for an unusable endpoint or model."""
     endpoint = named_endpoint()
     if endpoint is not None:
-        return _Remote(temperature)
+        return _Remote(endpoint, temperature)
     return _Local(inputs, temperature)
 
 
 class _Remote:
-    def __init__(self, temperature: float) -> None:
-        endpoint = named_endpoint()
-        assert endpoint is not None
+    def __init__(self, endpoint: Endpoint, temperature: float) -> None:
         self._endpoint, self._temperature, self.name = endpoint, temperature, endpoint.model
 
     def write(self, prompts: Sequence[str], tokens: int, seed: int, done: Callable[[int], None]) -> list[str]:

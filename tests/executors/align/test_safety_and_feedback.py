@@ -112,8 +112,8 @@ def test_feedback_by_the_model_becomes_pairs_that_are_learnt_from(
     asked: dict[str, Any], talking: Inputs, tmp_path: Path, listener: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The local model answers, revises and judges; the pairs it leaves are a data set that DPO trains on."""
-    monkeypatch.delenv(judge.URL, raising=False)
-    monkeypatch.delenv(judge.MODEL, raising=False)
+    monkeypatch.delenv("ADVISOR_JUDGE_URL", raising=False)
+    monkeypatch.delenv("ADVISOR_JUDGE_MODEL", raising=False)
     config = feedback.Config.model_validate({"data": asked, "prompts": 12, "answer_tokens": 8})
     assert feedback.preflight(config, talking, Machine()) == []
     (tmp_path / "pairs").mkdir()
@@ -152,9 +152,9 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server = HTTPServer(("127.0.0.1", 0), Endpoint)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/v1"
-    monkeypatch.setenv(judge.URL, url)
-    monkeypatch.setenv(judge.MODEL, "judge-1")
-    monkeypatch.setenv(judge.KEY, "k-1")
+    monkeypatch.setenv("ADVISOR_JUDGE_URL", url)
+    monkeypatch.setenv("ADVISOR_JUDGE_MODEL", "judge-1")
+    monkeypatch.setenv("ADVISOR_JUDGE_KEY", "k-1")
     yield url
     server.shutdown()
 
@@ -172,13 +172,13 @@ def test_an_endpoint_judges_when_it_is_named(
     assert "the judge is judge-1" in listener.lines
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "file:///etc/passwd"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "file:///etc/passwd", "http://judge.example/v1"])
 def test_a_judge_that_cannot_be_asked_is_an_error(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An address without a server, and one that is no web address, end in a sentence."""
-    monkeypatch.setenv(judge.URL, url)
-    monkeypatch.setenv(judge.MODEL, "m")
+    """An address without a server, one that is no web address, and one where data would go in clear: a sentence."""
+    monkeypatch.setenv("ADVISOR_JUDGE_URL", url)
+    monkeypatch.setenv("ADVISOR_JUDGE_MODEL", "m")
     with pytest.raises(AdvisorError):
-        found = judge.named_endpoint()
+        found = judge.named_judge()
         assert found is not None
         found.write(["q"], 4, lambda done: None)
 

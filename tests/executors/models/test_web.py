@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from advisor.domain.errors import AdvisorError
-from executors.models.endpoint import Endpoint
+from executors.models.endpoint import JUDGE, TEACHER, Endpoint, named_endpoint
 from executors.models.web import is_here, is_private, opener
 
 
@@ -95,3 +95,37 @@ def test_this_machine_is_asked_past_a_proxy(
 def test_what_is_private(url: str, here: bool, private: bool) -> None:
     """This machine's own addresses and https are private; http elsewhere is not, whatever the name looks like."""
     assert (is_here(url), is_private(url)) == (here, private)
+
+
+@pytest.mark.parametrize("by", [TEACHER, JUDGE])
+@pytest.mark.parametrize(
+    ("url", "model", "told"),
+    [
+        ("http://example.org/v1", "m", "over https"),
+        ("http://localhost.example.org/v1", "m", "over https"),
+        ("file://localhost/v1", "m", "over https"),
+        ("https://example.org/v1", "", "_MODEL is not"),
+        ("", "m", "_URL is not"),
+    ],
+)
+def test_an_endpoint_that_is_not_usable_is_named(
+    by: str, url: str, model: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a name and an address where data would go in clear are refused with the name of the variable."""
+    monkeypatch.setenv(f"{by}_URL", url)
+    monkeypatch.setenv(f"{by}_MODEL", model)
+    with pytest.raises(AdvisorError, match=by) as raised:
+        named_endpoint(by)
+    assert told in raised.value.message()
+
+
+def test_teacher_and_judge_are_named_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has variables of its own, and without them there is none."""
+    for by in (TEACHER, JUDGE):
+        for part in ("URL", "MODEL", "KEY"):
+            monkeypatch.delenv(f"{by}_{part}", raising=False)
+    monkeypatch.setenv("ADVISOR_JUDGE_URL", "https://example.org/v1")
+    monkeypatch.setenv("ADVISOR_JUDGE_MODEL", "m")
+    monkeypatch.setenv("ADVISOR_JUDGE_KEY", "secret")
+    assert named_endpoint() is None
+    assert named_endpoint(JUDGE) == Endpoint("https://example.org/v1", "m", "secret", JUDGE)
