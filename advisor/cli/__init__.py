@@ -9,6 +9,7 @@ COMMANDS = {
     "plan": "the executable plan of an answers file, exact and editable",
     "run": "execute a plan or an answers file",
     "resume": "go on with a run after any stop",
+    "join": "take part in a run from another machine",
     "stop": "stop a run; it can be resumed",
     "runs": "list runs",
     "report": "the report of a run",

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from advisor.domain.base import Frozen
+from advisor.domain.meeting import Rendezvous
 from advisor.domain.words import DataKind, Goal, Need
 
 Knowledge_ = Literal["dynamic", "static", "both"]
@@ -109,9 +110,24 @@ class TrainAnswer(Frozen):
     tokens_budget: int | None = Field(default=None, ge=1)
     optimizer: Literal["adamw", "adamw-8bit", "paged-adamw-8bit", "adafactor", "sgd"] | None = None
     processes: int | None = Field(default=None, ge=1, le=1024)
-    """Processes that share a training, one per GPU where there are some."""
+    """Processes that share a training, one per GPU where there are some; of all machines together."""
     sharding: Literal["ddp", "fsdp", "zero1", "zero2", "zero3"] | None = None
     """How they share it: `ddp` copies the model to each, the others spread it over them."""
+    machines: int | None = Field(default=None, ge=2, le=1024)
+    """Machines that share a training; each of the others is brought in by `advisor join` there."""
+    rendezvous: Rendezvous | None = None
+    """`HOST:PORT` of the machine that starts the run, where the others reach it."""
+
+    @model_validator(mode="after")
+    def _machines_can_meet(self) -> "TrainAnswer":
+        if self.machines is None and self.rendezvous is not None:
+            raise ValueError("rendezvous is where several machines meet: say how many in machines, or leave it out")
+        if self.machines is not None and self.rendezvous is None:
+            raise ValueError(f"{self.machines} machines must meet: say in rendezvous where, HOST:PORT of the first one")
+        if self.machines is not None and (self.processes or self.machines) % self.machines:
+            many = f"{self.processes} is none of {self.machines}; leave processes out for one per GPU"
+            raise ValueError(f"processes counts those of all machines, and must be a multiple of machines: {many}")
+        return self
 
 
 class GpuAnswer(Frozen):

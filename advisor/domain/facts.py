@@ -66,6 +66,8 @@ class Facts(Frozen):
     train_optimizer: str | None = None
     train_processes: int | None = None
     train_sharding: str | None = None
+    train_machines: int | None = None
+    train_rendezvous: str | None = None
 
     gpu_name: str | None = None
     gpu_gib: float | None = None

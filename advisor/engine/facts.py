@@ -74,6 +74,8 @@ def build_facts(
         "train_optimizer": answers.train.optimizer,
         "train_processes": answers.train.processes,
         "train_sharding": answers.train.sharding,
+        "train_machines": answers.train.machines,
+        "train_rendezvous": answers.train.rendezvous,
         **_further_data(answers.data),
         **_data_facts(answers, data, goals, defaults),
         "needs": tuple(str(need) for need in answers.needs),

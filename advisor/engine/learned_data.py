@@ -120,6 +120,9 @@ def accompanying(technique: Technique, facts: Facts, config: Mapping[str, Any]) 
         settings["optimizer"] = facts.train_optimizer
     if (facts.train_processes or 1) > 1:
         settings["processes"] = facts.train_processes
+    if sharing.machines(facts) > 1:
+        settings |= {"machines": facts.train_machines, "rendezvous": facts.train_rendezvous}
+        settings["processes"] = sharing.processes(config, technique, facts)
     if facts.train_sharding is not None and facts.train_sharding not in sharing.TITLES:
         settings["sharding"] = facts.train_sharding
     for support in EFFICIENT & set(facts.use) - set(sharing.BY_NAME):

@@ -38,9 +38,15 @@ def support(facts: Facts) -> str:
 
 def is_asked(facts: Facts) -> bool:
     """Whether a person wants it, and there is something to shard over: several GPUs, or processes on a CPU."""
-    is_divided = facts.gpu_count > 1 or (not facts.has_gpu and (facts.train_processes or 1) > 1)
+    gpus = facts.gpu_count * machines(facts)
+    is_divided = gpus > 1 or (not facts.has_gpu and max(facts.train_processes or 1, machines(facts)) > 1)
     by_name = any(name in facts.use for name in BY_NAME) and is_divided
-    return by_name or (facts.train_sharding in TITLES and (facts.gpu_count > 1 or not facts.has_gpu))
+    return by_name or (facts.train_sharding in TITLES and (gpus > 1 or not facts.has_gpu))
+
+
+def machines(facts: Facts) -> int:
+    """How many machines share a training."""
+    return facts.train_machines or 1
 
 
 def why_impossible(config: Mapping[str, Any], technique: Technique, facts: Facts) -> str:
@@ -66,11 +72,13 @@ def is_shared(config: Mapping[str, Any], technique: Technique, facts: Facts) -> 
 
 
 def processes(config: Mapping[str, Any], technique: Technique, facts: Facts) -> int:
-    """Over how many processes: as said, else the most that share the rows of a step evenly, up to one per GPU."""
+    """Over how many processes, of all machines together: as said, else the most that share the rows of a step evenly,
+    up to one per GPU, or per machine where there are none."""
     if (facts.train_processes or 1) > 1:
         return facts.train_processes or 1
-    all_rows = rows(config, technique)
-    return next((n for n in range(max(2, facts.gpu_count), 1, -1) if all_rows % n == 0), 1)
+    all_rows, apart = rows(config, technique), machines(facts)
+    most = max(2, max(1, facts.gpu_count) * apart)
+    return next((n for n in range(most, 1, -1) if all_rows % n == 0 and n % apart == 0), 1)
 
 
 def rows(config: Mapping[str, Any], technique: Technique) -> int:
@@ -99,9 +107,13 @@ def why_not_run(
     all_rows = rows(config, technique)
     if technique.executor in TRAINERS and said > 1 and all_rows % said:
         return f"{said} processes cannot share the {all_rows} rows of a step evenly; set train.micro_batch to {said}."
-    if gpus > 1 and (count := processes(config, technique, facts)) < gpus:
-        why = f"it needs {gpus} GPUs, and {count} processes share it"
-        return f"{why}; set train.processes or train.micro_batch to a multiple of {gpus}."
+    apart, count = machines(facts), processes(config, technique, facts)
+    if technique.executor in TRAINERS and apart > 1 and count < apart:
+        return f"{apart} machines cannot share the {all_rows} rows of a step evenly; set train.micro_batch to {apart}."
+    if gpus > 1 and count // apart < gpus:
+        why = f"it needs {gpus} GPUs of each machine, and {count // apart} processes share it there"
+        why = why if apart > 1 else f"it needs {gpus} GPUs, and {count} processes share it"
+        return f"{why}; set train.processes or train.micro_batch to a multiple of {gpus * apart}."
     return ""
 
 

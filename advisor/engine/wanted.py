@@ -16,7 +16,7 @@ from advisor.engine.stack import Assembled, Member
 
 TOLD_IN_PLANS = (
     *("asked-for-not-possible", "asked-for-gives-way", "several-adapters"),
-    *("answer-not-read", "answer-contradicted"),
+    *("answer-not-read", "answer-contradicted", "network-not-counted"),
 )
 """Codes of the warnings that a plan repeats, since whoever reads only the plan would miss what was asked for."""
 
@@ -37,6 +37,7 @@ def told(knowledge: Knowledge, facts: Facts, assembled: Assembled) -> tuple[Stac
         *_not_beside(supports, assembled.members),
         *_unshared(facts, assembled.members),
         *_not_taken(facts, assembled.members),
+        *_between_machines(facts, assembled.members),
         *_given_way(steps, assembled),
         *(_adapters(assembled.members) if facts.use else ()),
     )
@@ -70,7 +71,7 @@ def _not_beside(supports: Sequence[Technique], members: Sequence[Member]) -> Ite
 
 def _unshared(facts: Facts, members: Sequence[Member]) -> Iterator[StackWarning]:
     """Sharding that was asked for where no step can be sharded, or `train.sharding` where there is one GPU."""
-    if facts.train_sharding in sharing.TITLES and facts.has_gpu and facts.gpu_count < 2:
+    if facts.train_sharding in sharing.TITLES and facts.has_gpu and facts.gpu_count * sharing.machines(facts) < 2:
         why = "there is nothing to shard over with one GPU."
     elif sharing.is_asked(facts):
         why = sharing.why_none([(m.candidate.config, m.candidate.technique) for m in members], facts)
@@ -97,6 +98,7 @@ def _not_taken(facts: Facts, members: Sequence[Member]) -> Iterator[StackWarning
     names = ", ".join(without)
     said = {
         "processes": facts.train_processes if (facts.train_processes or 1) > 1 else None,
+        "machines": facts.train_machines,
         "sharding": "ddp" if facts.train_sharding == "ddp" else None,
         "optimizer": facts.train_optimizer,
     }
@@ -104,6 +106,16 @@ def _not_taken(facts: Facts, members: Sequence[Member]) -> Iterator[StackWarning
         if value is not None:
             text = f"train.{key}: {value} was asked for and is left out of {names}: only a fine-tuning takes it."
             yield _warning("asked-for-not-possible", text, "Leave it out, or fine-tune (lora, full-sft, dora ...).", "")
+
+
+def _between_machines(facts: Facts, members: Sequence[Member]) -> Iterator[StackWarning]:
+    """What the estimates leave out of a training that several machines share."""
+    shared = [m.technique for m in members if m.candidate.technique.executor in sharing.TRAINERS]
+    if sharing.machines(facts) > 1 and shared:
+        text = f"{sharing.machines(facts)} machines share {', '.join(shared)}; its estimate is that of one machine:"
+        text = f"{text} neither what the others take over nor the time of the network between them is in it."
+        fix = "The first steps of the run show its pace; over a slow network one machine may be faster."
+        yield StackWarning(severity=Severity.INFO, code="network-not-counted", text=text, fix=fix, sources=())
 
 
 def _given_way(steps: Sequence[Technique], assembled: Assembled) -> Iterator[StackWarning]:

@@ -14,7 +14,7 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from advisor.domain.errors import AdvisorError, Diagnostic, ExitCode, Severity
 from advisor.domain.knowledge import Catalog
@@ -29,7 +29,12 @@ from executors.process.request import PACKAGE
 from executors.process.resolve import configure, missing_distributions, resolve
 from executors.protocol import Executor, Input, Inputs, Machine
 
-__all__ = ["PACKAGE", "Prepared", "RunLock", "check_config", "config_form", "holder", "prepare", "verify"]
+if TYPE_CHECKING:
+    from executors.training.joining import Groups, Tell
+    from executors.training.meeting import Opened
+
+__all__ = ["PACKAGE", "Prepared", "RunLock", "check_config", "config_form", "groups_of", "holder", "prepare"]
+__all__ += ["nobody_runs", "take_part", "verify"]
 
 
 _OWN_ROLES = (ArtifactKind.ADAPTER, ArtifactKind.INDEX, ArtifactKind.PROMPT)
@@ -98,6 +103,27 @@ def shares_vocabulary(model: str, teacher: str) -> bool | None:
     from executors.distill.vocabulary import shares_vocabulary
 
     return shares_vocabulary(model, teacher)
+
+
+def groups_of(run_dir: Path) -> Groups:
+    """The groups that steps of a run open for other machines."""
+    from executors.training.joining import Groups
+
+    return Groups(run_dir)
+
+
+def take_part(folder: Path, opened: Opened, tell: Tell) -> None:
+    """Take part in the training of one step from this machine. Raises AdvisorError."""
+    from executors.training.joining import take_part
+
+    take_part(folder, opened, tell)
+
+
+def nobody_runs(why: str) -> AdvisorError:
+    """What is said when the machine that runs the plan is gone."""
+    from executors.training.joining import gone
+
+    return gone(why)
 
 
 def check_config(executor_name: str, name: str, config: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from advisor.domain.errors import AdvisorError, Diagnostic, Severity
+from advisor.domain.meeting import Rendezvous
 from advisor.domain.words import ArtifactKind, DataKind
 from executors.protocol import Inputs, Machine
 from executors.training.config import REQUIRES, TrainingConfig
@@ -33,11 +34,16 @@ class Config(TrainingConfig):
     """Settings of one supervised fine-tuning."""
 
     processes: int = Field(default=1, ge=1, le=1024)
-    """Processes that share the training, one per GPU where there are some; the rows of a step stay the same."""
+    """Processes that share the training, one per GPU where there are some; the rows of a step stay the same.
+    Of all machines together."""
     sharding: Literal["ddp", "fsdp", "zero1", "zero2", "zero3"] = "ddp"
     """How they share it: `ddp` gives each a copy of the model, `zero1` a copy and a part of the optimizer's state, the
     others a part of all; `zero2` gathers the model once for both passes over a micro-batch,
     `zero3` and `fsdp` for each."""
+    machines: int = Field(default=1, ge=1, le=1024)
+    """Machines that share it, as many processes on each; the others come in by `advisor join`."""
+    rendezvous: Rendezvous | None = None
+    """`HOST:PORT` of the machine that runs the plan, where the others reach it."""
     packing: bool = False
     """Texts are put together to sequences of full length, so that nothing is padded; conversations stay apart."""
 
@@ -60,7 +66,7 @@ def _check_group(config: Config, inputs: Inputs) -> list[Diagnostic]:
     """What several processes cannot do."""
     from executors.training.group import share_batch
 
-    found: list[Diagnostic] = []
+    found = _check_machines(config)
     if config.sharding != "ddp":
         found += _check_shards(config, inputs)
     if config.processes > 1:
@@ -72,6 +78,19 @@ def _check_group(config: Config, inputs: Inputs) -> list[Diagnostic]:
             text = "with dropout a resumed training of several processes is not bit-identical to an unbroken one"
             found.append(Diagnostic(severity=Severity.WARNING, code="group-dropout", text=text))
     return found
+
+
+def _check_machines(config: Config) -> list[Diagnostic]:
+    """What keeps several machines from meeting."""
+    apart, text, hint = config.machines, "", ""
+    if apart == 1 and config.rendezvous:
+        text, hint = "rendezvous is where several machines meet, and machines is 1", "leave it out, or set machines"
+    elif apart > 1 and not config.rendezvous:
+        text, hint = f"{apart} machines must meet", "set rendezvous to HOST:PORT of the machine that runs the plan"
+    elif config.processes % apart:
+        text = f"{config.processes} processes do not spread evenly over {apart} machines"
+        hint = f"make processes, which counts those of all machines, a multiple of {apart}"
+    return [Diagnostic(severity=Severity.DANGER, code="machines", text=text, hint=hint)] if text else []
 
 
 def _check_shards(config: Config, inputs: Inputs) -> list[Diagnostic]:

@@ -76,6 +76,19 @@ def gpu_free_gib() -> float | None:
     return max(found, default=None)
 
 
+def gpu_count() -> int:
+    """GPUs that processes here may use; 0 without one, when all are hidden, or when NVML does not answer."""
+    found: list[int] = []
+    asking = threading.Thread(target=lambda: found.append(len(_free_memory())), name="nvml", daemon=True)
+    asking.start()
+    asking.join(NVML_PATIENCE)
+    there, said = sum(found), os.environ.get("CUDA_VISIBLE_DEVICES")
+    if said is None:
+        return there
+    visible = [word for word in said.split(",") if word.strip() not in ("", "-1")]
+    return min(there, len(visible))
+
+
 def _free_memory() -> list[float]:
     nvml = load_nvml()
     if nvml is None:

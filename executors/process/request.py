@@ -15,6 +15,8 @@ from executors.artifact import Parent
 from executors.protocol import Inputs
 
 PACKAGE = "executors"
+WHERE = ("machines", "rendezvous")
+"""Settings of where something is done, which decide no result: a step goes on although they were changed."""
 
 
 class Request(Frozen):
@@ -44,6 +46,7 @@ def identity_of(
     executor: str, config: dict[str, Any], parents: dict[str, Parent], seed: int, technique: str = ""
 ) -> str:
     """SHA-256 over the canonical JSON of what decides a result."""
+    config = {key: value for key, value in config.items() if key not in WHERE}
     origin = {role: parent.sha256 or parent.path for role, parent in parents.items()}
     what = {"executor": executor, "config": config, "from": origin, "seed": seed, "technique": technique}
     return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()

@@ -3,6 +3,7 @@
 The worker starts torchrun and waits; each process runs the same executor as a member. Member 0 speaks and writes, all
 learn: gradients are averaged, so a step over the same rows is the step of one process. A wish to stop reaches member 0
 and is agreed on after each step. Members end when torchrun ends, and torchrun is in the worker's process group.
+Members on other machines are started there by `executors.training.joining`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 from advisor.domain.base import Frozen
 from advisor.domain.errors import AdvisorError, ExitCode, Severity
 from executors.protocol import Inputs, Say, Stopped
+from executors.training.machines import Host, hosting, network_environment, torchrun_arguments
 
 FOLDER, REQUEST, OUTCOME, STOP = "group", "request.json", "outcome.json", "stop"
 POLL_SECONDS = 0.2
@@ -42,6 +44,11 @@ def is_member() -> bool:
 def rank() -> int:
     """The number of this process in its group; 0 outside one."""
     return int(os.environ.get("RANK", "0"))
+
+
+def machine() -> int:
+    """The number of this machine among those that share the training; 0 on the one that runs the plan."""
+    return int(os.environ.get("GROUP_RANK", "0")) if is_member() else 0
 
 
 def size() -> int:
@@ -87,37 +94,67 @@ def share_batch(micro_batch: int, accumulation: int, processes: int) -> tuple[in
 
 
 def launch(executor: str, config: Any, inputs: Inputs, out: Path, say: Say) -> None:
-    """Run the executor in `config.processes` processes and wait for its end. Raises what the members raise."""
+    """Run the executor in `config.processes` processes, on `config.machines` machines, and wait for its end.
+
+    Raises what the members raise, and AdvisorError when another machine does not come or is gone.
+    """
     folder = Path(inputs.scratch) / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (OUTCOME, STOP):
-        (folder / name).unlink(missing_ok=True)
-    threads = max(1, inputs.threads // config.processes) if inputs.threads else None
+    for left in (folder / OUTCOME, folder / STOP, *folder.glob("said.*")):
+        left.unlink(missing_ok=True)
+    here = config.processes // config.machines
+    threads = max(1, inputs.threads // here) if inputs.threads else None
     told = inputs.model_copy(update={"threads": threads})
     task = Task(executor=executor, config=config.model_dump(mode="json"), inputs=told, out=str(out))
     (folder / REQUEST).write_text(task.model_dump_json())
-    command = [sys.executable, "-P", "-m", "torch.distributed.run", "--standalone", "--max-restarts", "0"]
-    command += ["--nproc-per-node", str(config.processes), "-m", "executors.training.member", str(folder)]
+    with hosting(config, folder, inputs) as host:
+        if host is not None:
+            host.wait(say)
+        code = _run(_arguments(config, host), threads, folder, say, host)
+        lost = host.find_lost() if host is not None and _has_lost_contact(folder) else ""
+        _end(folder, code, host, lost)
+
+
+def _arguments(config: Any, host: Host | None) -> list[str]:
+    """What torchrun is told."""
+    if host is not None:
+        return torchrun_arguments(host.opened, 0)
+    return ["--standalone", "--max-restarts", "0", "--nproc-per-node", str(config.processes)]
+
+
+def _run(arguments: list[str], threads: int | None, folder: Path, say: Say, host: Host | None) -> int:
+    """Run this machine's members; the exit code of torchrun."""
+    command = [sys.executable, "-P", "-m", "torch.distributed.run", *arguments]
+    command += ["-m", "executors.training.member", str(folder)]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads or 1)}
+    if host is not None:
+        environment |= network_environment(host.opened.rendezvous)
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment) as process:
         try:
-            _pass_on(process, folder, say)
+            _pass_on(process, folder, say, host)
         finally:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(5)
-            process.kill()
-    _end(folder, process.returncode)
+            end(process)
+    return process.returncode
 
 
-def _pass_on(process: subprocess.Popen[bytes], folder: Path, say: Say) -> None:
-    """What member 0 says goes on as it comes; a wish to stop becomes a file."""
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End torchrun, and by it its members."""
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(5)
+    process.kill()
+
+
+def _pass_on(process: subprocess.Popen[bytes], folder: Path, say: Say, host: Host | None) -> None:
+    """What member 0 says goes on as it comes; a wish to stop becomes a file. Returns early when a machine is gone."""
     assert process.stdout is not None
     reader = threading.Thread(target=_relay, args=(process.stdout, say), daemon=True)
     reader.start()
     while process.poll() is None:
         if say.should_stop():
             (folder / STOP).touch()
+        if host is not None and host.lost():
+            return
         time.sleep(POLL_SECONDS)
     reader.join(5)
 
@@ -140,12 +177,26 @@ def _relay(stream: Any, say: Say) -> None:
             say.log(event["text"])
 
 
-def _end(folder: Path, code: int) -> None:
-    """Raise what the group ended with."""
+def outcome(folder: Path) -> dict[str, Any]:
+    """What the members left word of; empty when they said nothing."""
     try:
-        found = json.loads((folder / OUTCOME).read_text())
+        found: dict[str, Any] = json.loads((folder / OUTCOME).read_text())
     except (OSError, ValueError):
-        found = {"status": "failed", "what": f"a process of the group ended with {code} and said nothing"}
+        return {}
+    return found
+
+
+def _has_lost_contact(folder: Path) -> bool:
+    """Whether all that is known is that members do not hear each other any more."""
+    return not (found := outcome(folder)) or bool(found.get("has_lost_contact"))
+
+
+def _end(folder: Path, code: int, host: Host | None, lost: str) -> None:
+    """Raise what the group ended with. `lost`: which machine is gone."""
+    silent = {"status": "failed", "what": f"a process of the group ended with {code} and said nothing"}
+    found: dict[str, Any] = outcome(folder) or silent
+    if host is not None and (found is silent or found.get("has_lost_contact")):
+        raise host.failure(lost or found["what"])
     if found["status"] == "stopped":
         raise Stopped(found.get("what", ""))
     if found["status"] != "done":

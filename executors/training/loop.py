@@ -16,7 +16,7 @@ from executors.artifact import Manifest
 from executors.protocol import Say, Stopped
 from executors.training.best import restore_best, save_best
 from executors.training.checkpoint import Found, find_newest, read_history
-from executors.training.group import rank, size
+from executors.training.group import agreed, machine, rank, size
 from executors.training.memory import RETRIES, is_out_of_memory, release, smaller
 from executors.training.reporter import Reporter
 from executors.training.sharding import is_divided
@@ -45,10 +45,12 @@ def keep_threads(root: Path, threads: int | None) -> int:
     import torch
 
     found = find_newest(root)
-    chosen = (found.manifest.threads if found.manifest else None) or threads
+    kept = found.manifest.threads if found.manifest else None
+    # A checkpoint knows the threads of the first machine; another one that shares the training goes by its own cores.
+    chosen = threads if machine() else kept or threads
     if chosen:
         torch.set_num_threads(chosen)
-    return int(torch.get_num_threads())
+    return kept if machine() and kept else int(torch.get_num_threads())
 
 
 def train(training: Training, say: Say) -> Any:
@@ -105,6 +107,10 @@ def _attempt(training: Training, found: Found, micro_batch: int, accumulation: i
     """One training from the checkpoint that was found, or from the start; its trainer."""
     trainer = training.build(micro_batch, accumulation)
     reporter = training.reporter
+    if agreed(found.step) != found.step:
+        # A network file system may still show an older state of the folder.
+        text = f"the newest checkpoint seen here is of step {found.step}, and another one on the first machine"
+        raise AdvisorError(text, hint="wait a minute, then: advisor resume", code=ExitCode.RUN_FAILED)
     trainer.root, trainer.about, trainer.reporter = training.root, training.about, reporter
     reporter.history = read_history(found.folder) if found.folder else []
     if training.keep_best and _takes_part(trainer):

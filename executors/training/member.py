@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 import threading
 import time
@@ -50,7 +51,7 @@ def main(argv: list[str]) -> int:
     from executors.process.environment import prepare_environment
     from executors.training.group import REQUEST, Task, rank
 
-    task = Task.model_validate_json((folder / REQUEST).read_bytes())
+    task = _here(Task.model_validate_json((folder / REQUEST).read_bytes()))
     prepare_environment(task.inputs.threads)
     try:
         _work(task, _speaker(folder, events, rank()))
@@ -60,6 +61,16 @@ def main(argv: list[str]) -> int:
     if rank() == 0:
         _write(folder, {"status": "done"})
     return 0
+
+
+def _here(task: Task) -> Task:
+    """The task with the threads of this machine: it was written on the first."""
+    from executors.training.group import machine
+
+    if not machine():
+        return task
+    threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
+    return task.model_copy(update={"inputs": task.inputs.model_copy(update={"threads": threads})})
 
 
 def _speaker(folder: Path, events: int, number: int) -> Any:
@@ -87,22 +98,38 @@ def _work(task: Task, say: Any) -> None:
 
 
 def _tell(folder: Path, error: BaseException) -> int:
-    """Leave what went wrong for the worker, the first to fail wins; a stop is not a failure."""
+    """Leave what went wrong for the worker; a stop is not a failure.
+
+    The first to fail wins, but those who only lost contact tell of what another one suffered.
+    """
     from executors.process.trouble import classify
     from executors.protocol import Stopped
 
     if isinstance(error, Stopped):
         _write(folder, {"status": "stopped", "what": str(error)})
         return 0
-    found = classify(error)
-    if not (folder / "outcome.json").exists():
-        said = {"what": found.text, "why": found.because, "hint": found.hint, "code": found.exit_code}
-        _write(folder, {"status": "failed", **said})
+    from executors.training.group import machine, outcome
+
+    (folder / f"said.{os.environ.get('RANK', '0')}").touch()
+    found, known = classify(error), outcome(folder)
+    has_lost_contact = _is_of_contact(error)
+    if not known or (known.get("has_lost_contact") and not has_lost_contact):
+        because = f"on {socket.gethostname()}: {found.because}".rstrip(": ") if machine() else found.because
+        said = {"what": found.text, "why": because, "hint": found.hint, "code": found.exit_code}
+        _write(folder, {"status": "failed", **said, "has_lost_contact": has_lost_contact})
     return 1
 
 
+def _is_of_contact(error: BaseException) -> bool:
+    """Whether another member was not heard any more. gloo raises plain RuntimeErrors that name it."""
+    from torch.distributed import DistError
+
+    is_named = any(word in str(error).lower() for word in ("gloo", "nccl", "connection closed by peer"))
+    return isinstance(error, DistError) or (isinstance(error, RuntimeError) and is_named)
+
+
 def _write(folder: Path, outcome: dict[str, Any]) -> None:
-    beside = folder / f"outcome.{os.getpid()}"
+    beside = folder / f"outcome.{os.environ.get('RANK', '0')}"
     beside.write_text(json.dumps(outcome))
     beside.replace(folder / "outcome.json")
 

@@ -164,6 +164,7 @@ def about(config: TrainingConfig, inputs: Inputs, executor: str, digest: str, st
     from importlib.metadata import version
 
     apart = {"data", "micro_batch", "accumulation", "save_steps", "eval_steps", "patience", "keep_best"}
+    apart |= {"machines", "rendezvous"}  # where the processes are, not what they do
     settings = config.model_dump(mode="json", exclude=apart)
     return Manifest(
         kind="checkpoint",
