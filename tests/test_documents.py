@@ -9,6 +9,7 @@ import pytest
 
 from advisor.cli import COMMANDS
 from advisor.knowledge import load_knowledge
+from advisor.runs.advise import advise_file, plan_of
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
@@ -33,3 +34,15 @@ def test_the_readme_names_every_command() -> None:
     text = (ROOT / "README.md").read_text()
     for command in COMMANDS:
         assert re.search(rf"\b{command}\b", text), command
+
+
+def test_the_answers_about_several_machines_are_planned(tmp_path: Path) -> None:
+    """The answers that the documents give for two machines are planned so, and nothing of them is left out."""
+    section = (ROOT / "docs/knowledge-training.md").read_text().split("## Several machines")[1]
+    answers = tmp_path / "answers.yaml"
+    answers.write_text(section.split("```yaml\n")[1].split("```")[0])
+    advice = advise_file(str(answers))
+    (step,) = plan_of(advice).steps
+    assert (step.technique, step.config["machines"], step.config["rendezvous"]) == ("lora", 2, "node1:29500")
+    lost = ("asked-for-not-possible", "answer-not-read")
+    assert not [warning.text for warning in advice.recommendation.warnings if warning.code in lost]

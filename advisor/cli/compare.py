@@ -76,6 +76,9 @@ def _contest(advice: Advice, args: argparse.Namespace) -> Contest:
     model = advice.facts.model_id or advice.facts.model_path
     if model is None:
         raise AdvisorError("no model is named", why="the arms run on one", hint="set model.id")
+    if advice.facts.train_machines is not None:
+        hint = "leave train.machines and train.rendezvous out"
+        raise AdvisorError("ways are compared on one machine", why="every arm would wait for the others", hint=hint)
     arms = arms_of(advice.recommendation, advice.knowledge, advice.facts, args.questions)
     if not any(arm.plan is not None for arm in arms):
         raise AdvisorError("no arm can be run", why="; ".join(f"{arm.name}: {arm.why_not}" for arm in arms)[:800])

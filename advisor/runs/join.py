@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from advisor.domain.errors import AdvisorError
+from advisor.domain.errors import AdvisorError, ExitCode
 from advisor.domain.run import RunState
 from advisor.files import read_plan
 from advisor.runs.follow import tail
@@ -29,14 +29,19 @@ def join(run_dir: Path, tell: Callable[[str], None], silent: float = SILENT_SECO
     run, groups = _Run(run_dir), groups_of(run_dir)
     tell(f"waiting for a step of {run_dir.name} that several machines share")
     while True:
-        # The events first: a group that is open by now belongs to a run that goes on after them.
-        has_ended, why = run.has_ended(), run.why_gone(silent)
+        # The lock first: it is let go after the last event. A group that is open by then belongs to a later start.
+        why, has_ended = run.why_gone(silent), run.has_ended()
         found = groups.alive()
         if found is not None:
             folder, opened = found
             tell(f"step {folder.parents[1].name} waits for {opened.machines} machines")
-            take_part(folder, opened, tell)
-            groups.leave(opened)
+            try:
+                if take_part(folder, opened, tell):
+                    groups.leave(opened)
+            except AdvisorError as error:
+                if error.code is ExitCode.RUN_FAILED and run.has_ended():
+                    return run.state  # it is gone because it ended, which its events explain better
+                raise
             run.heard()
         elif not groups.is_unclear():
             if has_ended:
@@ -77,7 +82,7 @@ class _Run:
             self.heard()
         elif self._has_seen_lock:
             return "nobody holds the lock of the run"
-        self._has_seen_lock = is_held
+        self._has_seen_lock = self._has_seen_lock or is_held
         if time.monotonic() - self._heard > silent:
             what = f"there was no new event for {silent:.0f} seconds"
             return what if (self._run_dir / EVENTS).exists() else f"it has not begun within {silent:.0f} seconds"

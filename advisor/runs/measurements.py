@@ -125,6 +125,8 @@ def _measurement(plan: Plan, step: Step, state: StepState | None, created: float
         return None
     if state.attempts or state.settings or basis.settings != settings_digest(step.config, plan.model.path):
         return None
+    if int(step.config.get("machines", 1)) > 1:  # the estimate is of one, and the time holds that of waiting for others
+        return None
     ranges = {"ram_gib": step.estimate.ram_gib, "gpu_gib": step.estimate.gpu_gib, "seconds": step.estimate.seconds}
     values = {"ram_gib": state.peak_rss_gib, "gpu_gib": state.peak_gpu_gib, "seconds": state.seconds}
     predicted = {q: value.expected / basis.factors.get(q, 1.0) for q, value in ranges.items() if value is not None}

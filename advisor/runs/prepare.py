@@ -112,11 +112,11 @@ def groups_of(run_dir: Path) -> Groups:
     return Groups(run_dir)
 
 
-def take_part(folder: Path, opened: Opened, tell: Tell) -> None:
-    """Take part in the training of one step from this machine. Raises AdvisorError."""
+def take_part(folder: Path, opened: Opened, tell: Tell) -> bool:
+    """Take part in the training of one step from this machine; whether it is over. Raises AdvisorError."""
     from executors.training.joining import take_part
 
-    take_part(folder, opened, tell)
+    return take_part(folder, opened, tell)
 
 
 def nobody_runs(why: str) -> AdvisorError:

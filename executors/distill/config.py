@@ -88,7 +88,7 @@ def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnost
     if config.form in ("on-policy", "text", "synthetic") and config.data.kind not in ASKED:
         text = f"data of kind {config.data.kind} asks nothing that could be answered"
         return [danger("data-kind", text, hint="give instructions or question-answer pairs, or take form: logits")]
-    found = finetune.preflight(config, inputs, machine)
+    found = [*finetune.preflight(config, inputs, machine), *finetune.check_alone(config, "a distillation")]
     teacher, trouble = check_model(inputs, "teacher")
     # A quantized teacher only reads and writes: nothing of it is rounded again.
     found += [d for d in trouble if d.code != "quantized-input" or config.teacher_steps]

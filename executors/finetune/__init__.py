@@ -4,7 +4,7 @@ Trains on the assistant's turns of conversations, or on every token of texts. Gi
 a whole model (full). It merges nothing and measures only what steers the training; `merge` and `evaluate` do that.
 """
 
-from executors.finetune.config import REQUIRES, Config, milder, preflight
+from executors.finetune.config import REQUIRES, Config, check_alone, milder, preflight
 from executors.finetune.run import run
 
-__all__ = ["REQUIRES", "Config", "milder", "preflight", "run"]
+__all__ = ["REQUIRES", "Config", "check_alone", "milder", "preflight", "run"]

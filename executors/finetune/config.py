@@ -13,7 +13,7 @@ from executors.protocol import Inputs, Machine
 from executors.training.config import REQUIRES, TrainingConfig
 from executors.training.preflight import check_adapter, check_data, check_machine, check_pruned
 
-__all__ = ["REQUIRES", "TRAINABLE", "Config", "milder", "preflight"]
+__all__ = ["REQUIRES", "TRAINABLE", "Config", "check_alone", "milder", "preflight"]
 
 TRAINABLE = (
     DataKind.INSTRUCTIONS,
@@ -78,6 +78,14 @@ def _check_group(config: Config, inputs: Inputs) -> list[Diagnostic]:
             text = "with dropout a resumed training of several processes is not bit-identical to an unbroken one"
             found.append(Diagnostic(severity=Severity.WARNING, code="group-dropout", text=text))
     return found
+
+
+def check_alone(config: Config, what: str) -> list[Diagnostic]:
+    """Danger where a training that cannot be shared is to be: it would quietly run in one process."""
+    if config.processes == config.machines == 1:
+        return []
+    text, hint = f"{what} is done by one process", "leave processes and machines out"
+    return [Diagnostic(severity=Severity.DANGER, code="processes", text=text, hint=hint)]
 
 
 def _check_machines(config: Config) -> list[Diagnostic]:

@@ -56,7 +56,7 @@ def make_record(run_dir: Path, plan: Plan, before: Run | None, now: float, packa
         created=before.created if before is not None else now,
         plan=plan.model_dump(mode="json", by_alias=True),
         answers_sha256=sha256_of(answers) if answers.is_file() else "",
-        code_sha256=_code_hash(package),
+        code_sha256=code_hash(package),
         threads=plan.threads or kept or usable_cores(),
         versions=installed_versions(),
         sources=tuple(_source(path, before) for path in _outside_paths(plan)),
@@ -127,7 +127,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _code_hash(package: str) -> str:
+def code_hash(package: str) -> str:
     """SHA-256 over the source files of the package that executors are looked up in."""
     spec = importlib.util.find_spec(package)
     roots = [Path(place) for place in (spec.submodule_search_locations or ())] if spec is not None else []

@@ -51,6 +51,7 @@ def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnost
             return [trouble]
         found += check_disk(model.bytes, machine)
     plain = finetune.Config.model_validate(config.model_dump(exclude={"bits", "group_size"}))
+    found += finetune.check_alone(config, "quantization-aware training")
     return found + finetune.preflight(plain, inputs, machine)
 
 

@@ -93,8 +93,10 @@ class First:
         return place
 
 
-def take_part(folder: Path, opened: Opened, tell: Tell) -> None:
+def take_part(folder: Path, opened: Opened, tell: Tell) -> bool:
     """Take a place in the group that is open in `folder`, run this machine's processes, return when the group is over.
+
+    False when only this machine's place is gone, and another may be taken.
 
     Raises AdvisorError when this machine does not fit (8, 4 for its GPUs), when all places are taken (7), and when the
     first machine gives no sign any more (1).
@@ -103,7 +105,7 @@ def take_part(folder: Path, opened: Opened, tell: Tell) -> None:
     try:
         found = claim(opened)
     except FileNotFoundError:  # it ended in this moment
-        return
+        return True
     if found is None:
         raise _full(opened)
     number, own = found
@@ -113,17 +115,20 @@ def take_part(folder: Path, opened: Opened, tell: Tell) -> None:
         tell(f"joined as machine {number + 1} of {opened.machines}; waiting for all to be there")
         if _wait(own, first):
             tell(f"all are there: training in {opened.processes} processes here")
-            _train(folder, opened, number, own, first)
-            tell("the training of this step has ended here")
+            _train(folder, opened, number, own, first, tell)
         why = ""
     except PlaceLost:
-        tell("this machine's place is gone: the group has ended, or heard nothing of this machine for too long")
+        why = ""
+        if read_opened(folder) == opened:
+            tell("this machine was given up, since nothing was heard of it")
+            return False
     except AdvisorError as error:
         why = error.what
         raise
     finally:
         if why:
             _leave(own, why)
+    return True
 
 
 def check(folder: Path, opened: Opened) -> None:
@@ -202,7 +207,7 @@ def _wait(own: Own, first: First) -> bool:
     return False
 
 
-def _train(folder: Path, opened: Opened, number: int, own: Own, first: First) -> None:
+def _train(folder: Path, opened: Opened, number: int, own: Own, first: First, tell: Tell) -> None:
     """Run this machine's processes to their end, and stay in the group until it is over."""
     log = folder.parents[1] / f"machine-{number + 1}.log"
     with (
@@ -224,9 +229,12 @@ def _train(folder: Path, opened: Opened, number: int, own: Own, first: First) ->
         finally:
             end(process)
     if process.returncode == 0:
+        tell("this machine's part of the step is done")
         own.say(is_done=True)
-    elif not _has_said(folder, opened, number):
-        own.say(left="its processes ended there without a word, killed most likely")
+    else:
+        tell(f"the step failed here; see {log}")
+        if not _has_said(folder, opened, number):
+            own.say(left="its processes ended there without a word, killed most likely")
     while first.look() is not None:
         if process.returncode:
             own.beat()
@@ -257,7 +265,7 @@ def gone(why: str) -> AdvisorError:
 
 
 def _leave(own: Own, why: str) -> None:
-    """Tell the first machine; before the training has begun it takes the place back."""
+    """Tell the first machine, which gives the place to another while it still waits."""
     with contextlib.suppress(PlaceLost, OSError):
         own.say(left=why)
 

@@ -58,6 +58,7 @@ class Host:
         many = self.opened.machines - 1
         text = f"waiting for {many} more machine{'s' if many > 1 else ''} to join the training"
         say.diagnostic(Severity.INFO, "waiting-for-machines", text, hint=f"on each of them: {self.command}")
+        self._tell(say, {}, {})
         while len(here) < many:
             if say.should_stop():
                 raise Stopped("stopped while waiting for the other machines")
@@ -134,7 +135,8 @@ class Host:
             say.log(f"machine {number + 1} of {self.opened.machines} is gone again: {before[number]}")
         missing = [str(number + 1) for number in self._others if number not in now]
         if missing:
-            say.log(f"waiting for machine {', '.join(missing)} of {self.opened.machines}; there: {self.command}")
+            which = f"machine{'s' if len(missing) > 1 else ''} {' and '.join(missing)}"
+            say.log(f"waiting for {which} of {self.opened.machines}; there: {self.command}")
 
     def _nobody_came(self, here: dict[int, str]) -> AdvisorError:
         missing = self.opened.machines - 1 - len(here)

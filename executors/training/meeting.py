@@ -21,6 +21,8 @@ from pydantic import ValidationError
 from advisor import __version__
 from advisor.domain.base import Frozen
 from executors.artifact import write_durably
+from executors.process.record import code_hash
+from executors.process.request import PACKAGE
 
 OPEN = "open.json"
 BEAT_SECONDS = 1.0
@@ -189,10 +191,10 @@ def claim(opened: Opened) -> tuple[int, Own] | None:
 
 
 def own_versions() -> dict[str, str]:
-    """This program's version, and those of the libraries that must be alike."""
+    """This program's version and code, and the versions of the libraries that must be alike."""
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {"advisor": __version__}
+    found = {"advisor": __version__, "advisor code": code_hash(PACKAGE)[:12]}
     for name in SAME_EVERYWHERE:
         with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)

@@ -44,6 +44,8 @@ def assert_refused(done: subprocess.CompletedProcess[str], code: int, *told: str
         ("goal: optimize\navoid: [lorra]\n", ("lorra", "lora")),
         ("goal: optimize\nmodel: {id: ./empty-folder}\n", ("empty-folder", "config.json")),
         ("goal: optimize\ndata: {path: ./none.jsonl}\n", ("none.jsonl",)),
+        ("goal: optimize\ntrain: {machines: 2}\n", ("a.yaml:2", "2 machines must meet", "HOST:PORT")),
+        ("goal: optimize\ntrain: {machines: 2, rendezvous: 'a:70000'}\n", ("a.yaml:2", "there is no port 70000")),
     ],
 )
 def test_bad_answers(tmp_path: Path, answers: str, told: tuple[str, ...]) -> None:
@@ -51,6 +53,12 @@ def test_bad_answers(tmp_path: Path, answers: str, told: tuple[str, ...]) -> Non
     (tmp_path / "empty-folder").mkdir()
     (tmp_path / "a.yaml").write_text(answers)
     assert_refused(advisor("--non-interactive", "a.yaml", cwd=tmp_path), 2, *told)
+
+
+def test_ways_are_compared_on_one_machine(tmp_path: Path) -> None:
+    """A comparison would wait for other machines in every arm that trains: it is refused before anything is made."""
+    (tmp_path / "a.yaml").write_text(f"{GOOD}train: {{machines: 2, rendezvous: 'node1:29500'}}\n")
+    assert_refused(advisor("compare", "a.yaml", cwd=tmp_path), 2, "compared on one machine", "leave train.machines")
 
 
 def test_missing_answers_file(tmp_path: Path) -> None:

@@ -31,3 +31,32 @@ def test_a_cutoff_needs_no_quotes(written: str, text: str) -> None:
     assert Answers.model_validate(values).data.cutoff == text
     with pytest.raises(ValidationError):
         Answers.model_validate({"goal": "optimize", "data": {"cutoff": datetime(2025, 6, 30, 12)}})
+
+
+@pytest.mark.parametrize("place", ["node1:29500", "192.168.1.10:1024", "node-1.example.org:65535"])
+def test_machines_meet_at_a_host_and_a_port(place: str) -> None:
+    """A host name or an address with a port is a rendezvous; processes are those of all machines."""
+    said = {"machines": 2, "rendezvous": place, "processes": 4}
+    assert Answers.model_validate({"goal": "optimize", "train": said}).train.rendezvous == place
+
+
+@pytest.mark.parametrize(
+    ("train", "told"),
+    [
+        ({"machines": 2}, "2 machines must meet"),
+        ({"rendezvous": "node1:29500"}, "say how many in machines"),
+        ({"machines": 1, "rendezvous": "node1:29500"}, "greater than or equal to 2"),
+        ({"machines": 2, "rendezvous": "node1"}, "not HOST:PORT"),
+        ({"machines": 2, "rendezvous": "node 1:29500"}, "not HOST:PORT"),
+        ({"machines": 2, "rendezvous": "-x:29500"}, "not HOST:PORT"),
+        ({"machines": 2, "rendezvous": "node1:port"}, "not HOST:PORT"),
+        ({"machines": 2, "rendezvous": "node1:0"}, "there is no port 0"),
+        ({"machines": 2, "rendezvous": "node1:65536"}, "there is no port 65536"),
+        ({"machines": 2, "rendezvous": "node1:29500", "processes": 3}, "3 is none of 2"),
+        ({"machines": 2, "rendezvous": "node1:29500", "processes": 1}, "1 is none of 2"),
+    ],
+)
+def test_machines_that_could_not_meet_are_refused(train: dict[str, object], told: str) -> None:
+    """A meeting place that is missing, needless or no place, and processes that do not spread evenly, are refused."""
+    with pytest.raises(ValidationError, match=told):
+        Answers.model_validate({"goal": "optimize", "train": train})

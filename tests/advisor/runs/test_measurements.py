@@ -122,15 +122,18 @@ def test_a_finished_run_is_remembered_once(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("case", ["failed", "elsewhere", "simulated", "edited", "no estimate"])
+@pytest.mark.parametrize("case", ["failed", "elsewhere", "simulated", "edited", "no estimate", "several machines"])
 def test_what_says_nothing_of_this_machine_is_not_written(tmp_path: Path, case: str) -> None:
-    """A step that failed, was planned for another or a simulated machine, or was edited since, leaves no line."""
+    """A step that failed, was planned for another or a simulated machine, was edited since, or was shared by several
+    machines, which wait for each other, leaves no line."""
     here = identity(probe_hardware())
     plan = predicted(make_plan({"end": "memory"} if case == "failed" else {}), here)
     if case in ("elsewhere", "simulated"):
         plan = predicted(make_plan({}), "another machine" if case == "elsewhere" else "")
     if case == "edited":
         plan = plan.model_copy(update={"steps": (plan.steps[0].model_copy(update={"config": {"loss": 0.5}}),)})
+    if case == "several machines":
+        plan = predicted(make_plan({"machines": 2}), here)
     if case == "no estimate":
         plan = make_plan({})
     run = make_run(tmp_path / "run", plan)

@@ -210,7 +210,8 @@ def test_a_model_that_teaches_itself_makes_its_student(
 
 
 def test_preflight(tiny_model: Path, teacher: Path, questions: Path, tmp_path: Path) -> None:
-    """Another vocabulary, no teacher, data that asks nothing: refused before anything is loaded, with what to do."""
+    """Another vocabulary, no teacher, data that asks nothing, several processes: refused before anything is loaded,
+    with what to do."""
     inputs = _inputs(tiny_model, teacher, tmp_path)
     assert distill.preflight(_config(questions), inputs, Machine()) == []
     other = tmp_path / "other"
@@ -222,6 +223,7 @@ def test_preflight(tiny_model: Path, teacher: Path, questions: Path, tmp_path: P
     (found,) = distill.preflight(_config(questions), foreign, Machine())
     assert found.code == "other-vocabulary" and "form: text" in found.hint
     assert distill.preflight(_config(questions, form="text"), foreign, Machine()) == []
+    assert [d.code for d in distill.preflight(_config(questions, processes=2), inputs, Machine())] == ["processes"]
     alone = inputs.model_copy(update={"roles": {"model": inputs.roles["model"]}})
     assert [d.code for d in distill.preflight(_config(questions), alone, Machine())] == ["missing-input"]
     text = _config(questions, form="on-policy").model_copy(

@@ -119,12 +119,13 @@ def test_zeros_of_a_pruned_model_stay(config: Build, inputs: Inputs, tmp_path: P
 
 
 def test_preflight_finds_what_cannot_work(config: Build, inputs: Inputs, tmp_path: Path, make_model: Any) -> None:
-    """Widths that no group divides, low-bit models, missing data: each is refused before the start."""
+    """Widths that no group divides, low-bit models, missing data, several processes: refused before the start."""
     assert qat.preflight(config(), inputs, Machine()) == []
     (found,) = qat.preflight(config(group_size=128), inputs, Machine())
     assert found.code == "group-size" and "64" in found.hint
     missing = config(data={"path": str(tmp_path / "none.jsonl"), "kind": "instructions"})
     assert [d.code for d in qat.preflight(missing, inputs, Machine())] == ["data"]
+    assert [d.code for d in qat.preflight(config(processes=2), inputs, Machine())] == ["processes"]
     quantized = make_model(tmp_path / "quantized")
     content = json.loads((quantized / "config.json").read_text())
     (quantized / "config.json").write_text(json.dumps({**content, "quantization_config": {"quant_method": "gptq"}}))

@@ -28,6 +28,8 @@ class Config(Frozen):
     end: str = ""
     refuse: str = ""
     size: int = 0
+    machines: int = 1
+    """As a training has it; counting is done by one."""
     once: str = ""
     """A file: the bad end happens only while it does not exist."""
 
