@@ -29,6 +29,10 @@ CONTEXTS = ("context", "contexts", "passages", "documents")
 """Names of passages from which a question is answered."""
 SYSTEMS = ("system", "system_prompt")
 """Names of what stands before the conversation, as a turn of the system."""
+HISTORY = "history"
+"""Name of the earlier turns of a question, as pairs of what was asked and answered: LLaMA-Factory, ms-swift."""
+MEDIA = ("image", "images", "audio", "audios", "video", "videos")
+"""Names of what is no text and belongs to a row."""
 TEXTS = ("text", "content", "document", "body", "sentence")
 LABELS = ("label", "labels", "category", "class")
 _TITLES = frozenset({"title", "path", "doc_id"})
@@ -148,6 +152,32 @@ def extra_of(row: Mapping[str, Any], asked: str) -> str:
     if extra is not None and not isinstance(extra, str):
         raise BadFields(f"{EXTRA!r} is not a text")
     return extra if extra and extra.strip() else ""
+
+
+def history_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Role and text of the turns before the question; none where `history` is no list. Raises BadFields."""
+    turns: list[tuple[str, str]] = []
+    listed = row.get(HISTORY)
+    for pair in listed if isinstance(listed, list) else []:
+        if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(t, str) and t.strip() for t in pair):
+            raise BadFields(f"{HISTORY!r} is no list of pairs of what was asked and answered, each a text")
+        turns += [("user", pair[0]), ("assistant", pair[1])]
+    return turns
+
+
+def refuse_media(row: Mapping[str, Any]) -> None:
+    """Raises BadFields for a row of which an image or the like is a part: as data, or as a file where the text has it.
+
+    A text says no more than where an image lies, and is passed over unless `<image>` stands in the row (LLaVA).
+    """
+    for name in MEDIA:
+        value = row.get(name)
+        mark = f"<{name.removesuffix('s')}>"
+        if value and (not isinstance(value, str) or any(mark in str(text) for text in row.values())):
+            raise BadFields(
+                f"{name!r} is a part of the row, and models learn from text alone here: "
+                "take the row out, or say in text what it holds and remove the field"
+            )
 
 
 def passages_of(row: Mapping[str, Any]) -> list[str]:

@@ -12,14 +12,19 @@ from advisor.domain.dialogues import sole_answer
 from advisor.domain.json_names import named
 from advisor.domain.marks import CHECKS, SCORES, mark_of
 from advisor.domain.row_shapes import (
+    TURNS,
     BadFields,
     answered_in,
     asked_in,
     columns_of,
+    extra_of,
+    history_of,
     label_of,
     lowered,
     marked_in,
+    refuse_media,
     shape_of,
+    system_of,
     text_in,
 )
 from advisor.domain.words import DataKind
@@ -62,7 +67,17 @@ def recognise(row: Any) -> Shape | None:
 def _pair(row: Mapping[str, Any]) -> Parts:
     asked = asked_in(row)
     answered = answered_in(row, asked)
-    return Parts(question_of(row, asked), (text_of(row[answered], answered),))
+    said, learnt = row[asked], row[answered]
+    if not isinstance(said, list) and not isinstance(learnt, list):
+        return Parts(question_of(row, asked), (text_of(learnt, answered),))
+    if [] in (said, learnt):
+        raise BadShape(f"'{answered if said else asked}' has no messages")
+    asking = {"role": "user", "content": one_text(said, asked)} if not isinstance(said, list) else {}
+    earlier = [{"role": role, "content": text} for role, text in history_of(row)]
+    before = said if isinstance(said, list) else [*earlier, asking]
+    after = learnt if isinstance(learnt, list) else [{"role": "assistant", "content": one_text(learnt, answered)}]
+    found = conversation({**row, TURNS[0]: [*before, *after]})
+    return Parts("\n".join(filter(None, (found.asked, extra_of(row, asked)))), found.answers)
 
 
 def _feedback(row: Mapping[str, Any]) -> Parts:
@@ -88,14 +103,17 @@ def _task(row: Mapping[str, Any]) -> Parts:
 
 
 def _labelled(row: Mapping[str, Any]) -> Parts:
-    return Parts(_plain(row).answers[0], (label_of(row),))
+    system_of(row)
+    name = text_in(row)
+    return Parts(one_text(row[name], name), (label_of(row),))
 
 
 def _parallel(row: Mapping[str, Any]) -> Parts:
     found = columns_of(row)
     if len(found) < 2:
         raise BadShape("it has fewer than two languages")
-    return Parts(text_of(found[0][1], found[0][0]), tuple(text_of(v, k) for k, v in found[1:]))
+    first, *others = (one_text(text, name) for name, text in found)
+    return Parts(first, tuple(others))
 
 
 def _fact(row: Mapping[str, Any]) -> Parts:
@@ -110,6 +128,8 @@ def _plain(row: Any) -> Parts:
     if isinstance(row, str):
         return Parts("", (row,))
     key = text_in(row)
+    if isinstance(row[key], list):
+        raise BadShape(f"'{key}' is a list, not text")
     return Parts("", (text_of(row[key], key),))
 
 
@@ -140,7 +160,10 @@ def parts_of(row: Any, shape: Shape) -> Parts:
     """The row's text in parts. Raises `BadShape` with the reason when it does not fit the shape."""
     if not isinstance(row, Mapping) and not (isinstance(row, str) and shape.name in ("text", "documents")):
         raise BadShape(f"it is {named(row)}, not an object")
+    row = lowered(row)
     try:
-        return shape.take(lowered(row))
+        if isinstance(row, Mapping):
+            refuse_media(row)
+        return shape.take(row)
     except BadFields as error:
         raise BadShape(str(error)) from None

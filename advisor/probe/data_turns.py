@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from advisor.domain.dialogues import ROLES, content_in, role_in, sides_of
 from advisor.domain.json_names import named
-from advisor.domain.row_shapes import TURNS, BadFields, asked_in, extra_of, passages_of, system_of
+from advisor.domain.row_shapes import TURNS, BadFields, asked_in, extra_of, history_of, passages_of, system_of
 from advisor.domain.tool_shapes import BadTools, check_calls, read_tools, tools_of
 
 
@@ -80,8 +80,10 @@ def conversation(row: Mapping[str, Any]) -> Parts:
     key = next((name for name in TURNS if row.get(name) is not None), TURNS[0])
     turns = turns_of(row.get(key), key)
     asked = [text for role, text in turns if role != "assistant"]
-    if not all(text.strip() for text in asked):
-        raise BadShape(f"'{key}' has a turn that is asked and empty")
+    answers = tuple(text for role, text in turns if role == "assistant")
+    is_empty = [not text.strip() for text in answers]
+    if not all(text.strip() for text in asked) or any(is_empty) > all(is_empty):
+        raise BadShape(f"'{key}' has an empty message")
     asked += [system_of(row, turns), *passages_of(row)]
     if turns and turns[0][0] == "assistant":
         raise BadShape(f"'{key}' begins with the assistant")
@@ -94,7 +96,7 @@ def conversation(row: Mapping[str, Any]) -> Parts:
     except BadTools as error:
         raise BadShape(str(error)) from None
     asked += [str(tools)] if tools else []
-    return Parts(_joined(*asked), tuple(text for role, text in turns if role == "assistant"))
+    return Parts(_joined(*asked), answers)
 
 
 def preference(row: Mapping[str, Any]) -> Parts:
@@ -127,7 +129,8 @@ def question_of(row: Mapping[str, Any], asked: str) -> str:
         if turns[0][0] == "assistant":
             raise BadShape(f"'{asked}' begins with the assistant")
         return _joined(system_of(row, [turn[:2] for turn in turns]), *(content for _, content, _ in turns))
-    return _joined(system_of(row), one_text(said, asked), extra_of(row, asked), *passages_of(row))
+    earlier = (text for _, text in history_of(row))
+    return _joined(system_of(row), *earlier, one_text(said, asked), extra_of(row, asked), *passages_of(row))
 
 
 def _joined(*texts: str) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 from advisor.domain.dialogues import ROLES, content_in, role_in, sides_of
 from advisor.domain.json_names import named
 from advisor.domain.row_shapes import (
+    EXTRA,
+    HISTORY,
     KNOWN,
     TURNS,
     BadFields,
@@ -16,9 +18,11 @@ from advisor.domain.row_shapes import (
     asked_in,
     columns_of,
     extra_of,
+    history_of,
     label_of,
     lowered,
     passages_of,
+    refuse_media,
     shape_of,
     system_of,
     text_in,
@@ -46,6 +50,7 @@ def _row(record: Any, kind: DataKind | None) -> Record:
         return Text(text_of(record, "text"))
     if not isinstance(record, Mapping):
         raise BadRecord(f"is {named(record)}, not an object")
+    refuse_media(record)
     shape = shape_of(record, kind)
     if shape == "labels" and kind in (DataKind.TEXT, DataKind.DOCUMENTS):
         shape = "text"
@@ -89,9 +94,11 @@ def _pair(record: Mapping[str, Any]) -> Conversation:
 
 
 def _asking_text(record: Mapping[str, Any], asked: str) -> tuple[Message, ...]:
-    """What is asked as a text, and beneath an instruction what it is about."""
+    """What is asked as a text, beneath an instruction what it is about, and the turns before it."""
+    before = [Message(role, text_of(text, HISTORY)) for role, text in history_of(record)]
     extra = extra_of(record, asked)
-    return (Message("user", text_of(record[asked], asked) + (f"\n\n{extra}" if extra else "")),)
+    below = "\n\n" + text_of(extra, EXTRA) if extra else ""
+    return (*before, Message("user", text_of(record[asked], asked) + below))
 
 
 def _answering(answer: Any, name: str) -> tuple[Message, ...]:

@@ -24,6 +24,13 @@ PUBLISHED: list[tuple[str, dict[str, Any], Record]] = [
         {"instruction": "q", "context": "c", "response": "a", "category": "qa"},
         Conversation((ASKED, ANSWER), passages=("c",)),
     ),
+    (
+        "alpaca",
+        {"instruction": "q", "output": "a", "system": "s", "history": [["p", "b"]]},
+        Conversation((SYSTEM, Message("user", "p"), Message("assistant", "b"), ASKED, ANSWER)),
+    ),
+    ("prompt-completion", {"query": "q", "response": "a", "history": [], "image": "x.png"}, ask("q", "a")),
+    ("qa-pairs", {"question": "q", "answer": "a", "history": "none known", "images": []}, ask("q", "a")),
     ("alpaca", {"instruction": "q", "context": " ", "response": "a", "category": "qa"}, ask("q", "a")),
     (
         "prompt-completion",
@@ -102,6 +109,12 @@ AMBIGUOUS: list[tuple[dict[str, Any], str]] = [
     ({"content": "t", "body": "u"}, "'content' and 'body' each hold a text"),
     ({"system": "s", "system_prompt": "r", "prompt": "q", "completion": "a"}, "each give a system prompt"),
     ({"system": "r", "messages": [{"role": "system", "content": "s"}, USER, BOT]}, "'system' and the first turn"),
+    ({"instruction": "q", "output": "a", "history": [["p"]]}, "'history' is no list of pairs"),
+    ({"question": "q", "answer": "a", "image": {"bytes": "x", "path": None}}, "'image' is a part of the row"),
+    (
+        {"image": "x.png", "conversations": [{"from": "human", "value": "<image>q"}, {"from": "gpt", "value": "a"}]},
+        "take the row out",
+    ),
     ({"instruction": "q", "input": ["more"], "output": "a"}, "'input' is not a text"),
     ({"question": "q", "answer": "a", "context": [1]}, "'context' holds what is no text"),
     ({"text": "t", "label": [1, 2]}, "'label' is no text and no whole number"),
@@ -112,7 +125,7 @@ AMBIGUOUS: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("row", "why"), AMBIGUOUS)
 def test_what_may_be_read_in_two_ways_is_refused(row: dict[str, Any], why: str, tmp_path: Path) -> None:
     """Where several fields ask or answer, probe and run refuse the row with the same reason, which names the fields."""
-    good = next(known for _, known, _ in PUBLISHED[2:] if probe_data(written(tmp_path, known)).shape == _shape(row))
+    good = next(known for _, known, _ in PUBLISHED if probe_data(written(tmp_path, known)).shape == _shape(row))
     (bad,) = probe_data(written(tmp_path, good, good, row)).bad_rows
     assert (bad.line, why in bad.reason) == (3, True)
     with pytest.raises(BadRecord) as caught:

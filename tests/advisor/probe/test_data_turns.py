@@ -31,6 +31,8 @@ OTHER = {**BOT, "content": "b"}
 DIALOGUE = "\n\nHuman: {}\n\nAssistant: {}"
 MARKED = {"prompt": "q", "completion": "a", "label": True}
 PAIR = {"prompt": "q", "chosen": "a", "rejected": "b"}
+TURNS = {"prompt": [USER], "completion": [BOT]}
+TEXT = {"text": "t"}
 BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (asking(call()), asking(call(arguments="[1]")), "arguments of call 1 are not an object"),
     (asking(call()), asking(call(arguments={"a": float("nan")})), "NaN"),
@@ -43,6 +45,12 @@ BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ),
     (asking(BOT), {"messages": [BOT, USER, BOT], "tools": TOOLS}, "'messages' begins with the assistant"),
     (asking(BOT), asking({**BOT, "role": "wizard"}, BOT), "message 2 of 'messages' has the role 'wizard'"),
+    (asking(BOT), asking(BOT, {**USER, "content": " "}, BOT), "'messages' has an empty message"),
+    (asking(BOT), asking(BOT, USER, {**BOT, "content": ""}), "'messages' has an empty message"),
+    (TURNS, {**TURNS, "prompt": [BOT, USER]}, "begins with the assistant"),
+    (TURNS, {**TURNS, "completion": [BOT, USER, {**BOT, "content": []}]}, "has an empty message"),
+    (TURNS, {**TURNS, "completion": []}, "'completion' has no messages"),
+    (TEXT, {"text": [USER]}, "'text' is a list"),
     (PAIR, {**PAIR, "prompt": [{**USER, "role": "wizard"}]}, "message 1 of 'prompt' has the role 'wizard'"),
     (PAIR, {**PAIR, "prompt": [BOT]}, "begins with the assistant"),
     (PAIR, {"chosen": [USER, BOT], "rejected": [BOT, {**BOT, "content": "b"}]}, "ask different things"),

@@ -214,7 +214,7 @@ BAD = {
     "preferences": [
         ('{"prompt": "q", "chosen": "a", "rejected": "a"}', "are the same"),
         ('{"prompt": "q", "completion": "a"}', "is no row of kind preferences"),
-        ("{", "is not JSON"),
+        ("{", "not JSON"),
     ],
 }
 
