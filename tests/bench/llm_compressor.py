@@ -2,6 +2,8 @@
 
 Whole processes, from start to saved result, imports and checks included; for llm-compressor also its `oneshot` alone.
 KL: divergence from the model before, nats per token, on held-out rows of the calibration data / of general text.
+At best temperature: perplexity of all tokens of both when the logits may be divided by one number, as in
+`tests.bench.divergence`.
 It runs as its recipes say: the head left out by a regular expression, groups of 64, and for AWQ, which fails without
 an accelerator, with memory pinning switched off. `PEERS_ONLY` names methods to run alone, `PEERS_RUNS` the runs of the
 peer and `PEERS_SEQUENCES` the sequences of 256 tokens (64).
@@ -21,7 +23,7 @@ from typing import Any
 
 from tests.bench import peers
 from tests.bench.compression import CALIBRATION, GENERAL, MODEL, in_process, perplexity
-from tests.bench.divergence import divergence
+from tests.bench.divergence import Distance, divergence
 from tests.bench.limits import limit_seconds, measure
 
 RUNS = 3
@@ -43,10 +45,12 @@ def run() -> None:
     rates = measure()
     print(f"measured here: {rates.flops / 1e9:.0f} GFLOP/s in bfloat16, disk {rates.bandwidth / 1e6:.0f} MB/s written")
     before, apart = perplexity(MODEL, "causal-lm"), perplexity(MODEL, "causal-lm", GENERAL)
-    print(f"before: perplexity {before:.3f}, of general text {apart:.3f}; {SEQUENCES} sequences of 256 tokens\n")
+    print(f"before: perplexity {before:.3f}, of general text {apart:.3f}; {SEQUENCES} sequences of 256 tokens")
+    print(f"before, of all tokens at the best temperature: {_at_best(divergence(MODEL, 'causal-lm'))}\n")
     print("| method | here s | peer s (oneshot alone) | ratio | asked | ppl here | ppl peer "
-          "| general ppl here | general ppl peer | KL here | KL peer | limit s | runs here/peer |")  # fmt: skip
-    print("| --- " * 13 + "|")
+          "| general ppl here | general ppl peer | KL here | KL peer | at best temperature here | peer "
+          "| limit s | runs here/peer |")  # fmt: skip
+    print("| --- " * 15 + "|")
     with tempfile.TemporaryDirectory() as place:
         ids = _ids(Path(place) / "ids.json")
         for name, (executor, kind, settings, asked) in CASES.items():
@@ -78,7 +82,14 @@ def _quality(method: str, own: Path, kind: str, peer: Path) -> str:
     """The columns of perplexity and divergence, ours and the peer's in turn."""
     columns = [f"{perplexity(str(own), kind):.3f}", f"{_peer_perplexity(peer, method):.3f}"]
     columns += [f"{perplexity(str(own), kind, GENERAL):.3f}", f"{_peer_perplexity(peer, method, GENERAL):.3f}"]
-    return " | ".join([*columns, _divergence(own, kind), _divergence(peer, _peer_kind(peer))])
+    here, there = divergence(str(own), kind), divergence(str(peer), _peer_kind(peer))
+    columns += [" / ".join(f"{one.kl:.3f}" for one in found) for found in (here, there)]
+    return " | ".join([*columns, _at_best(here), _at_best(there)])
+
+
+def _at_best(found: tuple[Distance, Distance]) -> str:
+    """Perplexity of both texts, each at its best temperature."""
+    return " / ".join(f"{one.perplexity:.3f} (T {one.temperature:.2f})" for one in found)
 
 
 def _ids(file: Path) -> Path:
@@ -126,8 +137,3 @@ def _peer_perplexity(folder: Path, method: str, data: Any = CALIBRATION["data"])
 def _peer_kind(folder: Path) -> str:
     config = json.loads((folder / "config.json").read_text())
     return "quantized-lm" if "quantization_config" in config else "sparse-lm"
-
-
-def _divergence(folder: Path, kind: str) -> str:
-    held_out, general = divergence(str(folder), kind)
-    return f"{held_out:.3f} / {general:.3f}"

@@ -1,9 +1,10 @@
-"""What supervisor, live view and app cost a training: the same LoRA training bare, through `advisor run` and the app.
+"""What supervisor, live view and app cost a training, from one training: while it goes on they are halted in turn.
 
-All train the same rows with the same seed and threads. Timed from the first to the last reported step, by the
-listener's clock in the bare run and by the events of the others; `advisor run` draws its live view into a
-pseudo-terminal meanwhile, and for the third the app, in another one, shows the same run beside it. Each is first in
-turn; median of OVERHEAD_RUNS rounds of OVERHEAD_STEPS steps.
+A LoRA training through `advisor run`, whose live view draws into a pseudo-terminal; the app, in another one, shows the
+same run. In windows of OVERHEAD_SECONDS both are stopped by a signal, or the app alone, or neither, in changing order,
+OVERHEAD_CYCLES times. What a window took is read off the events: from the last step told before it to the first told
+after it. Neighbouring windows are compared, so that a machine that gets faster or slower favours none; whole trainings
+one after another had differed by more than what is asked about.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import fcntl
 import json
 import os
 import pty
+import random
+import signal
 import statistics
 import struct
 import subprocess
@@ -20,64 +23,139 @@ import tempfile
 import termios
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 MODEL = "builtin:smollm2-135m-instruct"
-STEPS = int(os.environ.get("OVERHEAD_STEPS", "60"))
-RUNS = int(os.environ.get("OVERHEAD_RUNS", "5"))
+SECONDS = float(os.environ.get("OVERHEAD_SECONDS", "10"))
+CYCLES = int(os.environ.get("OVERHEAD_CYCLES", "24"))
 THREADS = int(os.environ.get("OMP_NUM_THREADS", "2"))
 DATA = {"path": "builtin:stdlib", "kind": "instructions"}
-CONFIG = {"data": DATA, "method": "lora", "max_steps": STEPS, "micro_batch": 8, "seq_len": 256, "eval_steps": STEPS}
+STEPS = 100_000
+"""More than there is time for; the training is ended when all windows are over."""
+CONFIG = {"data": DATA, "method": "lora", "max_steps": STEPS, "micro_batch": 8, "seq_len": 256, "packing": True,
+          "eval_steps": STEPS, "save_steps": STEPS}  # fmt: skip
+ALONE, SUPERVISED, WATCHED = "neither", "advisor run, live view", "the app beside it"
+SAMPLES = 10_000
+
+
+class Step(NamedTuple):
+    """A step of the training and when the supervisor heard of it."""
+
+    number: int
+    time: float
+
+
+class Window(NamedTuple):
+    """What went on in a stretch of time, told by who was running, and the seconds it may be judged by."""
+
+    kind: str
+    start: float
+    stop: float
 
 
 def run() -> None:
-    """Print seconds of each and the differences."""
-    sides = {"bare executor": _bare, "advisor run, live view": _supervised, "the app beside it": _in_the_app}
-    found: dict[str, list[float]] = {name: [] for name in sides}
-    for number in range(RUNS):
-        # In turn first, so that a machine that gets faster or slower favours none.
-        turn = number % len(sides)
-        for name in [*list(sides)[turn:], *list(sides)[:turn]]:
-            with tempfile.TemporaryDirectory() as place:
-                found[name].append(sides[name](Path(place)))
-        print({name: round(times[-1], 2) for name, times in found.items()}, file=sys.stderr, flush=True)
-    bare = next(iter(found.values()))
-    print(f"{STEPS} steps of LoRA on {MODEL}, {RUNS} rounds, {THREADS} threads.\n")
-    print("| training | seconds (median) | fastest | slowest | overhead (median of rounds) | least | most |")
-    print("| --- " * 7 + "|")
-    for name, times in found.items():
-        changes = [other / one - 1 for one, other in zip(bare, times, strict=True)]
-        print(f"| {name} | {statistics.median(times):.2f} | {min(times):.2f} | {max(times):.2f} "
-              f"| {statistics.median(changes):+.2%} | {min(changes):+.2%} | {max(changes):+.2%} |")  # fmt: skip
+    """Print steps per second of each and the differences between neighbouring windows."""
+    with tempfile.TemporaryDirectory() as place:
+        windows, steps, cpu = _measure(Path(place))
+    rates: dict[str, list[float]] = {kind: [] for kind in (ALONE, SUPERVISED, WATCHED)}
+    for window in windows:
+        rates[window.kind].append(_seconds_per_step(window, steps))
+    print(f"LoRA on {MODEL}, {THREADS} threads, {CYCLES} windows of {SECONDS:.0f} s of each kind in one training.\n")
+    print("| beside the training | s per step (median) | least | most | overhead (mean of pairs) | 95 % interval "
+          "| median of pairs | CPU of one core |")  # fmt: skip
+    print("| --- " * 8 + "|")
+    for kind, found in rates.items():
+        changes = [own / alone - 1 for own, alone in zip(found, rates[ALONE], strict=True)]
+        low, high = _interval(changes)
+        print(f"| {kind} | {statistics.median(found):.4f} | {min(found):.4f} | {max(found):.4f} "
+              f"| {statistics.mean(changes):+.2%} | [{low:+.2%}, {high:+.2%}] | {statistics.median(changes):+.2%} "
+              f"| {cpu.get(kind, 0.0):.1%} |", flush=True)  # fmt: skip
 
 
-def _bare(place: Path) -> float:
-    """Seconds of the executor's own call in a process of its own, with the environment of a worker."""
-    command = [sys.executable, "-m", "tests.bench.overhead", str(place)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    return float(done.stdout.splitlines()[-1])
+def _interval(changes: list[float]) -> tuple[float, float]:
+    """The middle 95 % of means of samples drawn anew (percentile bootstrap)."""
+    draw = random.Random(0)
+    means = sorted(statistics.fmean(draw.choices(changes, k=len(changes))) for _ in range(SAMPLES))
+    return means[SAMPLES // 40], means[-SAMPLES // 40]
 
 
-def _supervised(place: Path) -> float:
-    """Seconds of the same training in a run that a terminal follows."""
-    return _timed(place, Terminal(place, "run", str(_plan(place))))
-
-
-def _in_the_app(place: Path) -> float:
-    """Seconds of that while the app shows the run, too."""
-    process = Terminal(place, "run", str(_plan(place)))
+def _measure(place: Path) -> tuple[list[Window], list[Step], dict[str, float]]:
+    """Windows, steps, and the CPU seconds per second of what runs in each kind of window."""
+    training = Terminal(place, "run", str(_plan(place)))
     time.sleep(2)  # until the run stands in the history
     app = Terminal(place)
     app.press(b"h", after=3)
     app.press(b"\r", after=1)
     try:
-        return _timed(place, process)
-    finally:
-        app.press(b"\x11", after=0)
-        app.process.wait()
+        while not (events := list(place.rglob("events.jsonl"))) or not _steps(events[0]):
+            time.sleep(0.5)
+        time.sleep(SECONDS)
+        windows, cpu = _take_turns(training, app)
+        time.sleep(5)  # until steps after the last window are told
         if "measured" not in app.seen:
             raise RuntimeError("the app did not show the run")
+        return windows, _steps(events[0]), cpu
+    finally:
+        app.press(b"\x11", after=0)
+        app.process.wait(20)
+        training.process.send_signal(signal.SIGINT)
+        training.process.wait(60)
+
+
+def _take_turns(training: Terminal, app: Terminal) -> tuple[list[Window], dict[str, float]]:
+    order, windows = random.Random(1), []
+    # The live view's process and the supervisor it started, whose own child trains.
+    beside, shown = [training.process.pid, *_children(training.process.pid)], app.process.pid
+    spent: dict[str, float] = {SUPERVISED: 0.0, WATCHED: 0.0}
+    for _ in range(CYCLES):
+        for kind in order.sample([ALONE, SUPERVISED, WATCHED], 3):
+            halted = {ALONE: [*beside, shown], SUPERVISED: [shown], WATCHED: []}[kind]
+            before = sum(map(_cpu, [*beside, shown]))
+            _send(signal.SIGSTOP, halted)
+            start = time.time()
+            time.sleep(SECONDS)
+            stop = time.time()
+            _send(signal.SIGCONT, halted)
+            windows.append(Window(kind, start, stop))
+            if kind != ALONE:
+                spent[kind] += sum(map(_cpu, [*beside, shown])) - before
+            time.sleep(1)  # What was held back is caught up with; it belongs to no window.
+    return windows, {kind: seconds / (CYCLES * SECONDS) for kind, seconds in spent.items()}
+
+
+def _seconds_per_step(window: Window, steps: list[Step]) -> float:
+    """From the last step told before the window to the first told well after it: halted listeners hear late."""
+    first = max(step for step in steps if step.time <= window.start)
+    last = min(step for step in steps if step.time >= window.stop + (0.2 if window.kind == ALONE else 0.0))
+    return (last.time - first.time) / (last.number - first.number)
+
+
+def _send(what: signal.Signals, processes: list[int]) -> None:
+    for process in processes:
+        os.kill(process, what)
+
+
+def _children(process: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+def _cpu(process: int) -> float:
+    """CPU seconds of this one process so far."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _steps(events: Path) -> list[Step]:
+    return list(_told(events))
+
+
+def _told(events: Path) -> Iterator[Step]:
+    for line in events.read_text().splitlines():
+        event = json.loads(line)
+        if event["type"] == "metric.reported" and event["name"] == "loss" and event.get("at"):
+            yield Step(int(event["at"]), float(event["time"]))
 
 
 def _plan(place: Path) -> Path:
@@ -89,15 +167,6 @@ def _plan(place: Path) -> Path:
     file = place / "plan.json"
     file.write_text(json.dumps(plan))
     return file
-
-
-def _timed(place: Path, training: Terminal) -> float:
-    if training.process.wait():
-        raise RuntimeError(f"advisor run ended with {training.process.returncode}")
-    (file,) = place.rglob("events.jsonl")
-    lines = (json.loads(line) for line in file.read_text().splitlines())
-    said = [e for e in lines if e["type"] == "metric.reported" and e["name"] == "loss" and e.get("at") in (1, STEPS)]
-    return float(said[-1]["time"] - said[0]["time"])
 
 
 class Terminal:
@@ -127,42 +196,3 @@ class Terminal:
             if not data:
                 return
             self.seen += data.decode(errors="replace")
-
-
-class Clock:
-    """A listener that keeps the moments of the first and the last reported loss."""
-
-    def __init__(self) -> None:
-        self.moments: dict[float, float] = {}
-
-    def metric(self, name: str, value: float, unit: str = "", at: float | None = None) -> None:
-        if name == "loss" and at in (1, STEPS):
-            self.moments[at] = time.time()
-
-    def progress(self, *told: Any, **more: Any) -> None: ...
-
-    def diagnostic(self, *told: Any, **more: Any) -> None: ...
-
-    def log(self, text: str) -> None: ...
-
-    def should_stop(self) -> bool:
-        return False
-
-
-def _train(place: Path) -> None:
-    from executors.process.environment import prepare_environment
-
-    prepare_environment(THREADS)
-    from executors import finetune
-    from executors.protocol import Input, Inputs
-
-    (place / "scratch").mkdir()
-    clock = Clock()
-    roles = {"model": Input.model_validate({"kind": "causal-lm", "path": MODEL})}
-    inputs = Inputs(roles=roles, threads=THREADS, scratch=str(place / "scratch"))
-    finetune.run(finetune.Config.model_validate(CONFIG), inputs, place / "out", clock)
-    print(clock.moments[STEPS] - clock.moments[1])
-
-
-if __name__ == "__main__":
-    _train(Path(sys.argv[1]))
