@@ -98,10 +98,13 @@ def _measure(place: Path) -> tuple[list[Window], list[Step], dict[str, float]]:
             raise RuntimeError("the app did not show the run")
         return windows, _steps(events[0]), cpu
     finally:
-        app.press(b"\x11", after=0)
-        app.process.wait(20)
-        training.process.send_signal(signal.SIGINT)
-        training.process.wait(60)
+        supervisors = _children(training.process.pid)
+        _send(signal.SIGTERM, supervisors)  # It takes its worker along, at the end of a step.
+        while any(Path(f"/proc/{process}").exists() for process in supervisors):
+            time.sleep(0.2)
+        for terminal in (training, app):
+            terminal.process.terminate()
+            terminal.process.wait(30)
 
 
 def _take_turns(training: Terminal, app: Terminal) -> tuple[list[Window], dict[str, float]]:
