@@ -68,6 +68,11 @@ def role_in(turn: Mapping[str, Any]) -> Any:
     return turn["role"] if turn.get("role") is not None else turn.get("from")
 
 
+def is_blank_system(role: str, content: Any) -> bool:
+    """Whether a turn of the system says nothing; at the beginning it stands for none, as some programs write it."""
+    return role == "system" and isinstance(content, str) and not content.strip()
+
+
 def content_in(turn: Mapping[str, Any], where: str) -> Any:
     """What is said; the texts of a list of parts as one, with nothing between them, as chat templates write them.
 

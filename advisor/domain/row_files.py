@@ -74,7 +74,7 @@ def elements(file: TextIO, tell: Callable[[float], None] = lambda share: None) -
     `tell` is told which share of the text read so far is used up.
     """
     decoder = json.JSONDecoder()
-    buffer, line, wanted, is_end = file.read(CHUNK), 1, CHUNK, False
+    buffer, line, number, wanted, is_end = file.read(CHUNK), 1, 1, CHUNK, False
     at = buffer.index("[") + 1
     line += buffer.count("\n", 0, at)
     read = len(buffer)
@@ -91,10 +91,10 @@ def elements(file: TextIO, tell: Callable[[float], None] = lambda share: None) -
             tell((read - len(buffer) + end) / read)
             yield line, value
             line += buffer.count("\n", at, end)
-            at, wanted = end, CHUNK
+            at, wanted, number = end, CHUNK, number + 1
         elif is_end or len(buffer) - at > LONGEST_ROW:
             why = "it does not end" if end is not None or at == len(buffer) else value
-            yield line, Unreadable(f"the array is broken here: {why}")
+            yield line, Unreadable(f"the array is broken in element {number}: {why}")
             return
         else:
             more = file.read(wanted)

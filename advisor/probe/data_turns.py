@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from advisor.domain.dialogues import ROLES, content_in, role_in, sides_of
+from advisor.domain.dialogues import ROLES, content_in, is_blank_system, role_in, sides_of
 from advisor.domain.json_names import named
 from advisor.domain.row_shapes import TURNS, BadFields, asked_in, extra_of, history_of, passages_of, system_of
 from advisor.domain.tool_shapes import BadTools, check_calls, read_tools, tools_of
@@ -79,13 +79,14 @@ def conversation(row: Mapping[str, Any]) -> Parts:
     """What is asked, tools among it, and what the assistant says. Raises `BadShape`, also for calls that do not fit."""
     key = next((name for name in TURNS if row.get(name) is not None), TURNS[0])
     turns = turns_of(row.get(key), key)
-    asked = [text for role, text in turns if role != "assistant"]
+    spoken = turns[1:] if turns and is_blank_system(*turns[0]) else turns
     answers = tuple(text for role, text in turns if role == "assistant")
+    asked = [text for role, text in spoken if role != "assistant"]
     is_empty = [not text.strip() for text in answers]
     if not all(text.strip() for text in asked) or any(is_empty) > all(is_empty):
         raise BadShape(f"'{key}' has an empty message")
-    asked += [system_of(row, turns), *passages_of(row)]
-    if turns and turns[0][0] == "assistant":
+    asked += [system_of(row, spoken), *passages_of(row)]
+    if spoken and spoken[0][0] == "assistant":
         raise BadShape(f"'{key}' begins with the assistant")
     tools = tools_of(row)
     try:
@@ -110,7 +111,7 @@ def preference(row: Mapping[str, Any]) -> Parts:
         raise BadShape("'chosen' and 'rejected' ask different things")
     shared = better[:-1]
     system = system_of(row, [turn[:2] for turn in shared])
-    return Parts(_joined(system, _asking(shared, "chosen")) if shared else prompt_of(row), answers)
+    return Parts(_joined(system, *passages_of(row), _asking(shared, "chosen")) if shared else prompt_of(row), answers)
 
 
 def prompt_of(row: Mapping[str, Any]) -> str:
@@ -128,7 +129,8 @@ def question_of(row: Mapping[str, Any], asked: str) -> str:
         turns = _read(said, asked)
         if turns[0][0] == "assistant":
             raise BadShape(f"'{asked}' begins with the assistant")
-        return _joined(system_of(row, [turn[:2] for turn in turns]), *(content for _, content, _ in turns))
+        system = system_of(row, [turn[:2] for turn in turns])
+        return _joined(system, *passages_of(row), *(content for _, content, _ in turns))
     earlier = (text for _, text in history_of(row))
     return _joined(system_of(row), *earlier, one_text(said, asked), extra_of(row, asked), *passages_of(row))
 
@@ -164,6 +166,8 @@ def _read(value: Any, name: str) -> list[_Turn]:
             calls = check_calls(turn["tool_calls"], role, [], where) if turn.get("tool_calls") else []
         except BadTools as error:
             raise BadShape(str(error)) from None
+        if number == 1 and is_blank_system(role, content):
+            continue
         if not calls and not content.strip():
             raise BadShape(f"{where} is empty")
         turns.append((role, content if turn.get("content") or turn.get("value") else "", calls))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from advisor.domain.dialogues import ROLES, content_in, role_in, sides_of
+from advisor.domain.dialogues import ROLES, content_in, is_blank_system, role_in, sides_of
 from advisor.domain.json_names import named
 from advisor.domain.row_shapes import (
     EXTRA,
@@ -30,6 +30,7 @@ from advisor.domain.row_shapes import (
 from advisor.domain.tool_shapes import BadTools, check_calls, read_tools, tools_of
 from advisor.domain.words import DataKind
 from executors.datasets.marked_shapes import BadRecord, fitted, refuse_unchecked, text_of, to_feedback, to_task
+from executors.datasets.recipes.passages import asked_from
 from executors.datasets.rows import Conversation, Message, Parallel, Preference, Record, Text
 
 
@@ -145,7 +146,11 @@ def _tools(record: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _messages(turns: Any, key: str, tools: Sequence[Mapping[str, Any]] = ()) -> tuple[Message, ...]:
     if not isinstance(turns, list) or not turns:
         raise BadRecord(f"{key!r} is not a list of turns")
-    return tuple(_message(turn, number, key, tools) for number, turn in enumerate(turns, start=1))
+    messages = [_message(turn, number, key, tools) for number, turn in enumerate(turns, start=1)]
+    spoken = messages if messages[0].content or messages[0].calls else messages[1:]
+    if not spoken:
+        raise BadRecord(f"{key!r} is not a list of turns that say something")
+    return tuple(spoken)
 
 
 def _message(turn: Any, number: int, key: str, tools: Sequence[Mapping[str, Any]]) -> Message:
@@ -156,6 +161,8 @@ def _message(turn: Any, number: int, key: str, tools: Sequence[Mapping[str, Any]
     if role is None:
         raise BadRecord(f"turn {number} of {key!r} has the role {said!r}; known are {', '.join(ROLES)}")
     content, calls = content_in(turn, f"turn {number} of {key!r}"), turn.get("tool_calls")
+    if number == 1 and not calls and is_blank_system(role, content):
+        return Message(role, "")
     if not calls:
         return Message(role, text_of(content, f"content of turn {number}"))
     try:
@@ -166,11 +173,17 @@ def _message(turn: Any, number: int, key: str, tools: Sequence[Mapping[str, Any]
 
 
 def _prompt(record: Mapping[str, Any]) -> tuple[Message, ...]:
-    """What is asked, as a text or as turns."""
+    """What is asked, as a text or as turns, below the passages that come with it."""
     asked = asked_in(record)
-    if isinstance(record[asked], list):
-        return _after_system(_asking(_messages(record[asked], asked), asked), record)
-    return _after_system(_asking_text(record, asked), record)
+    is_turns = isinstance(record[asked], list)
+    turns = _asking(_messages(record[asked], asked), asked) if is_turns else _asking_text(record, asked)
+    return _before_answer(turns, record)
+
+
+def _before_answer(turns: tuple[Message, ...], record: Mapping[str, Any]) -> tuple[Message, ...]:
+    """The turns with what else the record says before the answer: system prompt, and passages before the question."""
+    passages = [text_of(text, "context") for text in passages_of(record)]
+    return _after_system((*turns[:-1], asked_from(passages, turns[-1])) if passages else turns, record)
 
 
 def _asking(turns: tuple[Message, ...], name: str) -> tuple[Message, ...]:
@@ -190,7 +203,7 @@ def _preference(record: Mapping[str, Any]) -> Preference:
         if _said(better[:-1]) != _said(worse[:-1]):
             raise BadRecord("'chosen' and 'rejected' ask different things: they may differ in their last turn alone")
         shared = better[:-1]
-        prompt = _after_system(_asking(shared, "chosen"), record) if shared else _prompt(record)
+        prompt = _before_answer(_asking(shared, "chosen"), record) if shared else _prompt(record)
         answers = (_answer(better[-1], "chosen"), _answer(worse[-1], "rejected"))
     else:
         prompt = _prompt(record)

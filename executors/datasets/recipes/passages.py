@@ -102,7 +102,16 @@ def _listed(passages: Sequence[str]) -> str:
     return "\n\n".join(f"[{number}] {passage}" for number, passage in enumerate(passages, start=1))
 
 
+def asked_from(passages: Sequence[str], asked: Message) -> Message:
+    """The question below the passages from which it is to be answered."""
+    return _below(_listed(passages), asked)
+
+
+def _below(passages: str, asked: Message) -> Message:
+    return Message(asked.role, f"{ASK}\n\n{passages}\n\nQuestion: {asked.content}")
+
+
 def _with_prompt(row: Conversation, passages: str, answer: str) -> Conversation:
     *before, asked, _ = row.messages
-    prompt = Message(asked.role, f"{ASK}\n\n{passages}\n\nQuestion: {asked.content}")
+    prompt = _below(passages, asked)
     return Conversation((*before, prompt, Message("assistant", answer)), row.tools)

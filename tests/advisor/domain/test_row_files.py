@@ -17,10 +17,14 @@ from executors.datasets.files import bad_rows
 
 A, B = '{"text": "a"}', '{"text": "b"}'
 TORN: list[tuple[str, str, list[tuple[int, str]]]] = [
-    ("d.json", f"[{A},\n{B},\n", [(3, "the array is broken here: it does not end")]),
-    ("d.json", f"[\n{A},\n{B}", [(3, "the array is broken here: it does not end")]),
-    ("d.json", f'[{A},\n{B},\n{{"text": "c', [(3, "the array is broken here: Unterminated string starting at")]),
-    ("d.json", f'[{A},\n{B},\n{{"text" "c"}}]', [(3, "the array is broken here: Expecting ':' delimiter")]),
+    ("d.json", f"[{A},\n{B},\n", [(3, "the array is broken in element 3: it does not end")]),
+    ("d.json", f"[\n{A},\n{B}", [(3, "the array is broken in element 3: it does not end")]),
+    (
+        "d.json",
+        f'[{A},\n{B},\n{{"text": "c',
+        [(3, "the array is broken in element 3: Unterminated string")],
+    ),
+    ("d.json", f'[{A},\n{B},\n{{"text" "c"}}]', [(3, "the array is broken in element 3: Expecting ':' delimiter")]),
     ("d.json", f"[{A},\n{B}]\n\n[{A}]", [(4, "the array has ended, and what follows it is not read")]),
     ("d.json", f"[{A}, 7,\n{B}]", [(1, "it is a number, not an object")]),
     ("d.jsonl", f"{A}\n{{\n{B}\n", [(2, "not JSON: Expecting property name enclosed in double quotes")]),

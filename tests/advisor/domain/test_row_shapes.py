@@ -16,6 +16,7 @@ from executors.datasets.shapes import to_row
 
 USER, BOT = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
 SYSTEM, ASKED, ANSWER = Message("system", "s"), Message("user", "q"), Message("assistant", "a")
+FROM_PASSAGE = Message("user", "Answer from the passages.\n\n[1] c\n\nQuestion: q")
 PUBLISHED: list[tuple[str, dict[str, Any], Record]] = [
     ("alpaca", {"instruction": "q", "input": "more", "output": "a", "text": "q more a"}, ask("q\n\nmore", "a")),
     ("alpaca", {"instruction": "q", "input": "", "output": "a", "prompt": "Below: q ###"}, ask("q", "a")),
@@ -58,6 +59,12 @@ PUBLISHED: list[tuple[str, dict[str, Any], Record]] = [
         {"system": "s", "messages": [{"role": "system", "content": "s"}, USER, BOT]},
         Conversation((SYSTEM, ASKED, ANSWER)),
     ),
+    ("messages", {"messages": [{"role": "system", "content": " "}, USER, BOT]}, ask("q", "a")),
+    (
+        "messages",
+        {"system": "s", "messages": [{"role": "system", "content": ""}, USER, BOT]},
+        Conversation((SYSTEM, ASKED, ANSWER)),
+    ),
     ("messages", {"messages": [{**USER, "from": None, "value": None}, {**BOT, "from": None}]}, ask("q", "a")),
     (
         "messages",
@@ -73,6 +80,12 @@ PUBLISHED: list[tuple[str, dict[str, Any], Record]] = [
     ("feedback", {"prompt": "q", "response": "a", "label": True}, Feedback((ASKED,), "a", True)),
     ("feedback", {"prompt": [USER], "response": [BOT], "label": "0"}, Feedback((ASKED,), "a", False)),
     ("rewards", {"problem": "q", "solution": "long", "answer": "4", "check": "number"}, Task((ASKED,), "4", "number")),
+    ("rewards", {"question": "q", "answer": "4", "check": "f1", "context": "c"}, Task((FROM_PASSAGE,), "4", "f1")),
+    (
+        "preferences",
+        {"context": "c", "chosen": [USER, BOT], "rejected": [USER, {**BOT, "content": "b"}]},
+        Preference((FROM_PASSAGE,), "a", "b"),
+    ),
     ("labels", {"text": "q", "label": 1}, ask("q", "1")),
     ("labels", {"sentence": "q", "category": "a"}, ask("q", "a")),
     ("text", {"content": "t"}, Text("t")),

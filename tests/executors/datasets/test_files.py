@@ -122,7 +122,7 @@ def test_the_first_five_bad_rows_are_named(tmp_path: Path) -> None:
         ("a.json", b"[" + b"9" * 5000 + b"]", "a number too long"),
         ("a.jsonl", b"9" * 5000, ":1: not JSON that can be read: nested too deeply, or a number too long"),
         ("a.jsonl", b"[" * 100_000, "1 of 1 rows"),
-        ("a.json", b'[{"text": "a"},\n}', ":2: the array is broken here: Expecting value"),
+        ("a.json", b'[{"text": "a"},\n}', ":2: the array is broken in element 2: Expecting value"),
         ("a.json", b'[{"text": "a"}]\n\n[{"text": "b"}]', ":3: the array has ended, and what follows"),
         (
             "a.json",
