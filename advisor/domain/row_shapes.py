@@ -8,7 +8,7 @@ response), MetaMath (query, response), NuminaMath (problem, solution, answer), F
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -107,7 +107,7 @@ def asked_in(row: Mapping[str, Any]) -> str:
     return _only(names, "ask something", "'prompt' is missing")
 
 
-def answered_in(row: Mapping[str, Any], asked: str, among: Iterable[str] = ANSWERED) -> str:
+def answered_in(row: Mapping[str, Any], asked: str, among: Sequence[str] = ANSWERED) -> str:
     """The name of the field that is learnt as the answer to `asked`. Raises BadFields for none and for several."""
     names = _said(row, among)
     if asked != "question" and any(name in LONG for name in names):
@@ -126,9 +126,11 @@ def text_in(row: Mapping[str, Any]) -> str:
     return "text" if "text" in names else _only(names, "hold a text", "'text' is missing")
 
 
-def _said(row: Mapping[str, Any], among: Iterable[str]) -> list[str]:
-    """Those of the names that hold something; where all are blank, those that are not null."""
+def _said(row: Mapping[str, Any], among: Sequence[str]) -> list[str]:
+    """Those of the names that hold something; where all are blank, the first that is not null."""
     names = [name for name in among if row.get(name) is not None]
+    if len(names) < 2:
+        return names
     return [name for name in names if not isinstance(row[name], str) or row[name].strip()] or names[:1]
 
 
@@ -172,8 +174,10 @@ def refuse_media(row: Mapping[str, Any]) -> None:
     """
     for name in MEDIA:
         value = row.get(name)
+        if not value:
+            continue
         mark = f"<{name.removesuffix('s')}>"
-        if value and (not isinstance(value, str) or any(mark in str(text) for text in row.values())):
+        if not isinstance(value, str) or any(mark in str(text) for text in row.values()):
             raise BadFields(
                 f"{name!r} is a part of the row, and models learn from text alone here: "
                 "take the row out, or say in text what it holds and remove the field"
@@ -184,8 +188,8 @@ def passages_of(row: Mapping[str, Any]) -> list[str]:
     """The passages that come with the question, under the first of the names that holds some. Raises BadFields."""
     for name in CONTEXTS:
         found = row.get(name)
-        listed = found if isinstance(found, list) else [found]
         if found is not None and not (isinstance(found, str) and not found.strip()):
+            listed = found if isinstance(found, list) else [found]
             passages = [text for text in listed if isinstance(text, str) and text.strip()]
             if len(passages) < len(listed):
                 raise BadFields(f"{name!r} holds what is no text, or an empty one")
@@ -199,6 +203,8 @@ def system_of(row: Mapping[str, Any], turns: Sequence[tuple[str, str]] = ()) -> 
     Raises BadFields for what is no text, and for two texts.
     """
     found = {name: row[name] for name in SYSTEMS if row.get(name) is not None}
+    if not found:
+        return ""
     for name, text in found.items():
         if not isinstance(text, str):
             raise BadFields(f"{name!r} is not a text")
