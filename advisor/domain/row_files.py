@@ -33,6 +33,22 @@ Placed = tuple[int, Any]
 """Line, counted from 1, and row, or `Unreadable`."""
 
 
+def companions_of(name: str) -> list[str]:
+    """Names that files with the held-out rows of a file `train.*` may have beside it.
+
+    A link of such a name is none: a data set may be anybody's, and was not asked for what the link leads to.
+    """
+    stem, dot, ending = name.rpartition(".")
+    stem = stem.lower()
+    return [stem.replace("train", word) + dot + ending for word in HELD_OUT] if "train" in stem else []
+
+
+def is_marked_held_out(row: Any) -> bool:
+    """Whether a field `split` of the row says that it is kept for measuring."""
+    split = lowered(row).get("split") if isinstance(row, dict) else None
+    return isinstance(split, str) and split.strip().lower() in HELD_OUT
+
+
 def parsed(line: bytes) -> Any:
     """The JSON value of a line, or of a whole file; or `Unreadable`."""
     try:

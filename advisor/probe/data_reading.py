@@ -10,7 +10,7 @@ from typing import Any
 from advisor.domain.errors import AdvisorError
 from advisor.domain.json_names import named
 from advisor.domain.profiles import BadRow, DataProfile
-from advisor.domain.row_files import HELD_OUT, Unreadable
+from advisor.domain.row_files import Unreadable, is_marked_held_out
 from advisor.domain.row_shapes import KNOWN
 from advisor.domain.words import DataKind
 from advisor.probe.data_checks import Languages, Seen, has_secret
@@ -94,7 +94,7 @@ class Reading:
             split = "held-out"
         elif isinstance(split, str):
             self._splits[printable(split, 40)] += 1
-            is_held_out = split.lower() in HELD_OUT
+            is_held_out = is_marked_held_out(row)
         if self._finds_leaks:
             (self._held_out if is_held_out else self._asked).add(parts.asked or text)
         if split == "held-out":

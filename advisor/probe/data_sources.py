@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from advisor.domain.errors import AdvisorError, ExitCode
-from advisor.domain.row_files import HELD_OUT, ROW_FILES
+from advisor.domain.row_files import HELD_OUT, ROW_FILES, companions_of
 from advisor.probe.data_files import COMPRESSED, format_of
 from advisor.probe.untrusted import printable
 
@@ -84,8 +84,5 @@ def _is_held_out(path: Path) -> bool:
 
 def _companions(path: Path) -> tuple[Path, ...]:
     """Files beside `train.*` with the same name but for the word that marks a held-out split."""
-    stem = path.stem.lower()
-    if "train" not in stem:
-        return ()
-    others = [path.with_name(stem.replace("train", word) + path.suffix) for word in HELD_OUT]
-    return tuple(other for other in others if other.is_file())
+    others = [path.with_name(name) for name in companions_of(path.name)]
+    return tuple(other for other in others if other.is_file() and not other.is_symlink())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from advisor.domain.errors import AdvisorError, ExitCode
 from advisor.domain.plan import DataSpec
@@ -20,8 +20,10 @@ from advisor.domain.row_files import (
     ROW_FILES,
     Placed,
     Unreadable,
+    companions_of,
     elements,
     form_of,
+    is_marked_held_out,
     listed_in,
     parsed,
     table_rows,
@@ -46,16 +48,22 @@ def load_file(spec: DataSpec, is_held_out: bool) -> list[Record]:
     path = Path(spec.path).expanduser()
     train, held_out = _files(path)
     has_split = bool(held_out)
-    rows, bad = _read(held_out if is_held_out and has_split else train, spec.kind)
-    if bad and (spec.bad_rows == "fail" or not rows):
+    found = _read(held_out if is_held_out and has_split else train, spec.kind)
+    count = len(found.rows) + len(found.marked)
+    if found.bad and (spec.bad_rows == "fail" or not count):
         raise AdvisorError(
-            f"{len(bad)} of {len(bad) + len(rows)} rows cannot be used",
-            why=first_of(bad),
+            f"{len(found.bad)} of {len(found.bad) + count} rows cannot be used",
+            why=first_of(found.bad),
             hint="repair or remove these rows, or go on without them with --bad-rows skip",
         )
-    if not rows:
+    if not count:
         raise AdvisorError(f"{path} has no rows", hint="give a file with at least two rows")
-    rows = rows if has_split else _side(rows, spec, is_held_out)
+    if has_split:
+        rows = found.rows + found.marked if is_held_out else found.rows
+    elif found.rows and found.marked:
+        rows = found.marked if is_held_out else found.rows
+    else:
+        rows = _side(found.rows + found.marked, spec, is_held_out)
     return sorted(rows, key=lambda row: hashed(f"order:{row.key}"))
 
 
@@ -72,7 +80,8 @@ def _files(path: Path) -> tuple[list[Path], list[Path]]:
         return (train, held_out) if train else (held_out, [])
     if not path.is_file():
         raise AdvisorError(f"there is no data at {path}", hint="give a file, a folder of files, or builtin:stdlib")
-    return [path], []
+    beside = [path.with_name(name) for name in companions_of(path.name)]
+    return [path], [file for file in beside if file.is_file() and not file.is_symlink()]
 
 
 def _refuse_links_out(folder: Path, files: list[Path]) -> None:
@@ -107,7 +116,7 @@ def _side(rows: list[Record], spec: DataSpec, is_held_out: bool) -> list[Record]
 def bad_rows(spec: DataSpec) -> list[str]:
     """`file:line: reason` of every row that cannot be used, on both sides. Raises AdvisorError for unreadable files."""
     train, held_out = _files(Path(spec.path).expanduser())
-    return _read([*train, *held_out], spec.kind)[1]
+    return _read([*train, *held_out], spec.kind).bad
 
 
 def first_of(bad: list[str]) -> str:
@@ -116,19 +125,28 @@ def first_of(bad: list[str]) -> str:
     return "\n       ".join([*bad[:SHOWN], *more])
 
 
-def _read(files: list[Path], kind: DataKind) -> tuple[list[Record], list[str]]:
-    """The rows of some files, and `file:line: reason` for each that cannot be used."""
-    rows: list[Record] = []
-    bad: list[str] = []
+class _Read(NamedTuple):
+    rows: list[Record]
+    marked: list[Record]
+    """Those that a field `split` of their own keeps for measuring."""
+    bad: list[str]
+    """`file:line: reason` for each row that cannot be used."""
+
+
+def _read(files: list[Path], kind: DataKind) -> _Read:
+    """The rows of some files."""
+    found = _Read([], [], [])
     for file in files:
         for place, record in _records(file):
             try:
                 if isinstance(record, Unreadable):
                     raise BadRecord(record.reason)
-                rows.append(to_row(record, kind))
+                row = to_row(record, kind)
             except BadRecord as error:
-                bad.append(f"{place}: {error}")
-    return rows, bad
+                found.bad.append(f"{place}: {error}")
+            else:
+                (found.marked if is_marked_held_out(record) else found.rows).append(row)
+    return found
 
 
 def _records(file: Path) -> Iterator[_Place]:

@@ -81,6 +81,29 @@ def test_a_split_of_its_own_is_respected(tmp_path: Path) -> None:
     assert len(load(spec(tmp_path), "train")) == 30
 
 
+def test_a_file_beside_the_training_rows_is_held_out(tmp_path: Path) -> None:
+    """`test.jsonl` beside a named `train.jsonl` is what is measured, as `inspect` counts it."""
+    path = write(tmp_path, "train.jsonl", lines(RECORDS[:30]))
+    write(tmp_path, "test.jsonl", lines(RECORDS[30:]))
+    assert {row.key for row in load(spec(path), "held-out")} == {record["prompt"] for record in RECORDS[30:]}
+    assert len(load(spec(path), "train")) == 30
+    assert probe_data(path).splits == {"held-out": 10}
+    (tmp_path / "test.jsonl").rename(tmp_path / "elsewhere.jsonl")
+    (tmp_path / "test.jsonl").symlink_to("elsewhere.jsonl")
+    assert (len(both(path)), probe_data(path).splits) == (30, {})
+
+
+def test_a_split_in_the_rows_is_respected(tmp_path: Path) -> None:
+    """Rows whose own `split` is a held-out one are measured and never learnt, as `inspect` counts them."""
+    rows = [{**record, "split": "train" if n < 30 else "Test"} for n, record in enumerate(RECORDS)]
+    path = write(tmp_path, "a.jsonl", lines(rows))
+    assert {row.key for row in load(spec(path), "held-out")} == {record["prompt"] for record in RECORDS[30:]}
+    assert {row.key for row in load(spec(path), "train")} == {record["prompt"] for record in RECORDS[:30]}
+    assert probe_data(path).splits == {"Test": 10, "train": 30}
+    only = write(tmp_path, "b.jsonl", lines([{**record, "split": "test"} for record in RECORDS]))
+    assert len(both(only)) == 40
+
+
 def test_a_readme_beside_rows_is_no_row(tmp_path: Path) -> None:
     """In a folder of rows other files are passed over, as by `inspect`; a lone file of a held-out name is the data."""
     write(tmp_path, "test.jsonl", lines(RECORDS))
