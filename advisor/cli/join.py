@@ -29,7 +29,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         state = join(folder, lambda text: note(text))
     except KeyboardInterrupt:
-        note(f"\nleft; the run cannot go on without this machine: advisor resume {folder} there, then join here")
+        note(f"\nleft; join again with: advisor join {folder}")
+        note(f"a training that had begun goes on from its last checkpoint after: advisor resume {folder}")
         return 130
     except _Told as told:
         return 128 + told.number

@@ -44,7 +44,7 @@ def join(run_dir: Path, tell: Callable[[str], None], silent: float = SILENT_SECO
                 raise
             run.heard()
         elif not groups.is_unclear():
-            if has_ended:
+            if has_ended and not run.is_held:  # else it is being resumed
                 return run.state
             if why:
                 raise nobody_runs(why)
@@ -57,7 +57,7 @@ class _Run:
     def __init__(self, run_dir: Path) -> None:
         self._run_dir, self._offset = run_dir, 0
         self._heard = time.monotonic()
-        self._has_seen_lock = False
+        self.is_held = self._has_seen_lock = False
         self.state = RunState()
 
     def has_ended(self) -> bool:
@@ -77,12 +77,12 @@ class _Run:
 
     def why_gone(self, silent: float) -> str:
         """Why nobody runs it, as far as can be seen; empty while somebody may. A lock may not reach other machines."""
-        is_held = holder(self._run_dir) is not None
-        if is_held:
+        self.is_held = holder(self._run_dir) is not None
+        if self.is_held:
             self.heard()
         elif self._has_seen_lock:
             return "nobody holds the lock of the run"
-        self._has_seen_lock = self._has_seen_lock or is_held
+        self._has_seen_lock = self._has_seen_lock or self.is_held
         if time.monotonic() - self._heard > silent:
             what = f"there was no new event for {silent:.0f} seconds"
             return what if (self._run_dir / EVENTS).exists() else f"it has not begun within {silent:.0f} seconds"

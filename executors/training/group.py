@@ -196,7 +196,7 @@ def _end(folder: Path, code: int, host: Host | None, lost: str) -> None:
     silent = {"status": "failed", "what": f"a process of the group ended with {code} and said nothing"}
     found: dict[str, Any] = outcome(folder) or silent
     if host is not None and (found is silent or found.get("has_lost_contact")):
-        raise host.failure(lost or found["what"])
+        raise host.failure(lost, found["what"])
     if found["status"] == "stopped":
         raise Stopped(found.get("what", ""))
     if found["status"] != "done":

@@ -260,7 +260,7 @@ def _has_said(folder: Path, opened: Opened, number: int) -> bool:
 def gone(why: str) -> AdvisorError:
     """The machine that runs the plan does not any more."""
     hint = "advisor resume on the first machine, then advisor join here: it goes on from the last checkpoint"
-    what = "the first machine does not run the plan any more"
+    what = "nobody runs the plan on the first machine"
     return AdvisorError(what, why=why, hint=hint, code=ExitCode.RUN_FAILED)
 
 

@@ -98,14 +98,14 @@ class Host:
         for number, watch in self._others.items():
             place = watch.look()
             if place is None or (place == known[number] and not place.is_done):
-                return f"{self._name(number, watch)} gives no sign any more"
+                return f"{self._name(number, watch)}: it gives no sign any more"
         return ""
 
-    def failure(self, why: str) -> AdvisorError:
-        """The end of a training one of whose machines is gone."""
+    def failure(self, lost: str, said: str) -> AdvisorError:
+        """The end of a training one of whose machines is gone. `lost`: which, if known; `said`: the last words."""
         return AdvisorError(
-            "the machines that shared the training lost each other",
-            why=why,
+            f"the training lost {lost}" if lost else "the machines that shared the training lost each other",
+            why=f"it needs all {self.opened.machines} machines" if lost else said,
             hint=f"advisor resume {shlex.quote(str(self._run))}, and on each other machine {self.command}: "
             "it goes on from the last checkpoint",
             code=ExitCode.RUN_FAILED,
@@ -136,7 +136,8 @@ class Host:
         missing = [str(number + 1) for number in self._others if number not in now]
         if missing:
             which = f"machine{'s' if len(missing) > 1 else ''} {' and '.join(missing)}"
-            say.log(f"waiting for {which} of {self.opened.machines}; there: {self.command}")
+            say.log(f"waiting for {which} of {self.opened.machines}; type there:")
+            say.log(self.command)  # a line of its own: panels cut long ones
 
     def _nobody_came(self, here: dict[int, str]) -> AdvisorError:
         missing = self.opened.machines - 1 - len(here)
@@ -151,9 +152,9 @@ class Host:
         for number, watch in self._others.items():
             place = watch.look()
             if place is not None and place.left:
-                return f"{self._name(number, watch)} left: {place.left}"
+                return f"{self._name(number, watch)}: {place.left}"
             if (place is None or not place.is_done) and watch.silence() > patience:
-                return f"{self._name(number, watch)} has given no sign for {patience:.0f} seconds"
+                return f"{self._name(number, watch)}: it has given no sign for {patience:.0f} seconds"
         return ""
 
     def _name(self, number: int, watch: Watch) -> str:

@@ -87,11 +87,13 @@ def test_the_others_are_waited_for_by_name(host: Host) -> None:
     waiting = [(code, text) for _, code, text in listener.diagnostics]
     assert waiting == [("waiting-for-machines", "waiting for 2 more machines to join the training")]
     name = socket.gethostname()
-    there = f"of 3; there: advisor join {host._run}"
+    there, command = "of 3; type there:", f"advisor join {host._run}"
     assert listener.lines == [
         f"waiting for machines 2 and 3 {there}",
+        command,
         f"machine 2 of 3 is here: {name}",
         f"waiting for machine 3 {there}",
+        command,
         f"machine 3 of 3 is here: {name}",
     ]
     first = read_place(host.opened.place(0))
@@ -131,10 +133,10 @@ def test_a_machine_that_left_or_fell_silent_is_named(host: Host, monkeypatch: py
     first, second = others(host)
     assert host._who(60) == "" and host._who(-1).startswith("machine 2 of 3")
     second.say(left="ended by hand")
-    assert host.lost() == f"machine 3 of 3 ({socket.gethostname()}) left: ended by hand"
+    assert host.lost() == f"machine 3 of 3 ({socket.gethostname()}): ended by hand"
     second.say(is_done=True)
     monkeypatch.setattr(machines, "SETTLE_SECONDS", 0.1)
-    assert host.find_lost() == f"machine 2 of 3 ({socket.gethostname()}) gives no sign any more"
+    assert host.find_lost() == f"machine 2 of 3 ({socket.gethostname()}): it gives no sign any more"
     first.say(is_done=True)
     assert host.find_lost() == ""
 
