@@ -13,11 +13,12 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.bench.child import Metrics
 from tests.bench.tries import TRIES
 
 MODEL = "builtin:smollm2-135m-instruct"
@@ -134,27 +135,11 @@ ROWS: dict[str, Trained] = {
 }
 
 
-class Quiet:
-    """A listener that keeps the last value of each metric."""
-
-    def __init__(self) -> None:
-        self.metrics: dict[str, float] = {}
-
-    def metric(self, name: str, value: float, unit: str = "", at: float | None = None) -> None:
-        self.metrics[name] = value
-
-    def should_stop(self) -> bool:
-        return False
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *_, **__: None
-
-
 def measure_row(name: str, folder: Path) -> dict[str, Any]:
     """Run a technique and measure before and after; what is printed of it, as plain values."""
     from advisor.runs.compare import compare
 
-    row, say, begun = ROWS[name], Quiet(), time.perf_counter()
+    row, say, begun = ROWS[name], Metrics(), time.perf_counter()
     roles: dict[str, str] = {"model": MODEL}
     for number in range(len(row.stages)):
         _run_stage(row, number, roles, folder, say)
@@ -162,7 +147,7 @@ def measure_row(name: str, folder: Path) -> dict[str, Any]:
     before = _evaluate(row, {"model": MODEL}, roles, folder)
     after = _evaluate(row, {k: v for k, v in roles.items() if k in ("model", "adapter")}, roles, folder)
     found = {c.metric: c for c in compare(before, after) if c.metric in row.measures}
-    share = say.metrics.get("kept_share", say.metrics.get("trained_share"))
+    share = say.found.get("kept_share", say.found.get("trained_share"))
     return {
         "name": name,
         "seconds": seconds,
@@ -171,7 +156,7 @@ def measure_row(name: str, folder: Path) -> dict[str, Any]:
     }
 
 
-def _run_stage(row: Trained, number: int, roles: dict[str, str], folder: Path, say: Quiet) -> None:
+def _run_stage(row: Trained, number: int, roles: dict[str, str], folder: Path, say: Metrics) -> None:
     """Run a stage below `folder`; what it leaves takes its role."""
     from executors.datasets.files import MANIFEST
     from executors.process.resolve import configure, resolve
@@ -214,7 +199,7 @@ def _evaluate(row: Trained, model: dict[str, str], roles: dict[str, str], folder
          "probes": {"general": general}, **row.evaluation}
     )  # fmt: skip
     given = {role: Input(kind="adapter" if role == "adapter" else "causal-lm", path=p) for role, p in model.items()}
-    evaluate.run(config, Inputs(roles=given, threads=THREADS), folder, Quiet())
+    evaluate.run(config, Inputs(roles=given, threads=THREADS), folder, Metrics())
     found = Evaluation.model_validate_json((folder / "evaluation.json").read_bytes())
     return _with_reward(found, given, roles[row.reward_by], row.examples) if row.reward_by else found
 

@@ -7,15 +7,14 @@ load is printed beside them.
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from tests.bench.child import in_process as in_process
 
 RUNS = 3
 CALIBRATION = {"data": {"path": "builtin:stdlib", "kind": "instructions"}, "sequences": 64, "seq_len": 256}
@@ -65,69 +64,3 @@ def perplexity(path: str, kind: str, data: Any = CALIBRATION["data"]) -> float:
     config = {"data": data, **EVALUATION}
     with tempfile.TemporaryDirectory() as place:
         return float(in_process("evaluate", config, {"model": path}, kind, Path(place))["held_out_perplexity"])
-
-
-def in_process(
-    executor: str, config: dict[str, Any], roles: dict[str, str], kind: str, out: Path, scratch: Path | str = ""
-) -> dict[str, float]:
-    """Run one executor on models of one kind, by role, in a process of its own; what it measured, peak memory with it.
-
-    `BENCH_PREFIX` in the environment is put in front of the command, e.g. `taskset -c 0,1`.
-    """
-    given = {role: {"kind": kind, "path": path} for role, path in roles.items()}
-    asked = json.dumps(
-        {"executor": executor, "config": config, "roles": given, "out": str(out), "scratch": str(scratch)}
-    )
-    done = subprocess.run(
-        [*os.environ.get("BENCH_PREFIX", "").split(), sys.executable, "-m", "tests.bench.compression"],
-        input=asked,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
-class Metrics:
-    """A `Say` that keeps metrics only."""
-
-    def __init__(self) -> None:
-        self.found: dict[str, float] = {}
-
-    def metric(self, name: str, value: float, unit: str = "", at: float | None = None) -> None:
-        self.found[name] = value
-
-    def progress(self, *told: Any) -> None: ...
-
-    def diagnostic(self, *told: Any, **more: Any) -> None:
-        print(*told, file=sys.stderr)
-
-    def log(self, text: str) -> None: ...
-
-    def should_stop(self) -> bool:
-        return False
-
-
-def _execute(asked: dict[str, Any]) -> None:
-    import importlib
-    import resource
-
-    from executors.process.environment import prepare_environment
-    from executors.protocol import Input, Inputs
-
-    # As a worker: the number of threads is in the environment when torch is imported, and the step imports it.
-    prepare_environment(2)
-    module = importlib.import_module(f"executors.{asked['executor']}")
-    say = Metrics()
-    inputs = Inputs(
-        roles={role: Input(**given) for role, given in asked["roles"].items()}, threads=2, scratch=asked["scratch"]
-    )
-    module.run(module.Config(**asked["config"]), inputs, Path(asked["out"]), say)
-    say.found["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps(say.found), flush=True)
-    os._exit(0)  # As a worker ends.
-
-
-if __name__ == "__main__":
-    _execute(json.load(sys.stdin))

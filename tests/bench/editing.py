@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from tests.bench.child import in_process
 
 MODEL = "builtin:smollm2-135m-instruct"
 FACTS = os.environ.get("FACTS", "tests/data/facts-test.jsonl")
@@ -36,7 +36,7 @@ def run() -> None:
             if name not in os.environ.get("EDITING", name):
                 continue
             out = Path(place) / name
-            _process("edit", {"facts": {"path": FACTS}, **settings}, MODEL, out)
+            in_process("edit", {"facts": {"path": FACTS}, **settings}, {"model": MODEL}, "causal-lm", out)
             about = json.loads((out / "edits.json").read_text())
             if before is None:
                 before = about["before"]
@@ -58,45 +58,4 @@ def _row(
 
 def _perplexity(path: str) -> float:
     with tempfile.TemporaryDirectory() as place:
-        _process("evaluate", EVALUATION, path, Path(place) / "out")
-        found = json.loads((Path(place) / "out" / "evaluation.json").read_text())
-    return float(next(m["value"] for m in found["metrics"] if m["name"] == "held_out_perplexity"))
-
-
-def _process(executor: str, config: dict[str, Any], model: str, out: Path) -> None:
-    """Run one executor in a process of its own, as a worker is run."""
-    out.mkdir()
-    asked = json.dumps({"executor": executor, "config": config, "model": model, "out": str(out)})
-    subprocess.run([sys.executable, "-m", "tests.bench.editing"], input=asked, check=True, text=True,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ})  # fmt: skip
-
-
-class _Silent:
-    """A `Say` that keeps nothing."""
-
-    def progress(self, *told: Any) -> None: ...
-
-    def metric(self, *told: Any, **more: Any) -> None: ...
-
-    def diagnostic(self, *told: Any, **more: Any) -> None: ...
-
-    def log(self, text: str) -> None: ...
-
-    def should_stop(self) -> bool:
-        return False
-
-
-def _execute(asked: dict[str, Any]) -> None:
-    import importlib
-
-    from executors.process.environment import prepare_environment
-    from executors.protocol import Input, Inputs
-
-    prepare_environment(2)
-    module = importlib.import_module(f"executors.{asked['executor']}")
-    inputs = Inputs(roles={"model": Input(kind="causal-lm", path=asked["model"])}, threads=2)
-    module.run(module.Config(**asked["config"]), inputs, Path(asked["out"]), _Silent())
-
-
-if __name__ == "__main__":
-    _execute(json.load(sys.stdin))
+        return in_process("evaluate", EVALUATION, {"model": path}, "causal-lm", Path(place))["held_out_perplexity"]

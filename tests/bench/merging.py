@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import peers
+from tests.bench.child import Silent
 
 RUNS = 3
 CASES: dict[str, dict[str, Any]] = {
@@ -155,21 +156,6 @@ def _ours(
     return [sys.executable, "-m", "tests.bench.merging"], {"file": str(file), "out": str(out), "threads": threads}, out
 
 
-class _Silent:
-    """A `Say` that nobody listens to."""
-
-    def progress(self, *told: Any) -> None: ...
-
-    def metric(self, *told: Any, **more: Any) -> None: ...
-
-    def diagnostic(self, *told: Any, **more: Any) -> None: ...
-
-    def log(self, text: str) -> None: ...
-
-    def should_stop(self) -> bool:
-        return False
-
-
 def _execute(asked: dict[str, Any]) -> None:
     import numpy  # noqa: F401 (an import, not work)
 
@@ -183,7 +169,7 @@ def _execute(asked: dict[str, Any]) -> None:
     given = {role: plan.given(origin) for role, origin in step.inputs.items()}
     roles = {role: Input(kind=ref.kind, path=ref.path) for role, ref in given.items() if ref is not None}
     inputs = Inputs(roles=roles, threads=asked["threads"])
-    merge.run(merge.Config(**step.config), inputs, Path(asked["out"]), _Silent())
+    merge.run(merge.Config(**step.config), inputs, Path(asked["out"]), Silent())
     taken = time.perf_counter() - began
     status = Path("/proc/self/status").read_text().split("VmHWM:")[1]
     print(json.dumps({"work": taken, "peak": int(status.split()[0])}))

@@ -90,13 +90,13 @@ def _index(place: Path, name: str, tune: dict[str, int] | None) -> Any:
     from executors import retrieve
     from executors.artifact import write_manifest
     from executors.protocol import Inputs
-    from tests.bench.retrieval_scale import _Say
+    from tests.bench.child import Silent
 
     out = place / name
     out.mkdir()
     data = {"path": str(place / "articles"), "kind": "documents", "held_out": 0.4}
     told = {"data": data, "search": {"by": "hybrid"}, "tune": tune}
     inputs = Inputs(roles={}, scratch=str(place / f"{name}-scratch"))
-    retrieve.run(retrieve.Config.model_validate(told), inputs, out, _Say(is_silent=True))
+    retrieve.run(retrieve.Config.model_validate(told), inputs, out, Silent())
     write_manifest(out)
     return retrieve.open_index(out)

@@ -13,7 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.bench.compression import CALIBRATION, MODEL, in_process, perplexity
+from tests.bench.child import in_process
+from tests.bench.compression import CALIBRATION, MODEL, perplexity
 
 STEPS = int(os.environ.get("QAT_STEPS", "20"))
 TRAINING: dict[str, Any] = {

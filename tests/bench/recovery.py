@@ -2,18 +2,17 @@
 
 The built-in model loses a fifth of its layers; the unpruned model teaches what is left for 24 steps of 8 rows of up to
 128 tokens, by its probabilities beside the labels; labels alone stand beside it for comparison. Each is measured on the
-same 64 held-out rows; intervals are 95 %, paired bootstrap over the rows.
+same 64 held-out rows; intervals are 95 %, paired bootstrap over the rows. Two threads.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from tests.bench.child import in_process
 
 MODEL = "builtin:smollm2-135m-instruct"
 DATA = {"path": "builtin:stdlib", "kind": "instructions"}
@@ -74,45 +73,4 @@ def _interval(before: dict[str, Any], after: dict[str, Any]) -> tuple[float, flo
 
 
 def _process(executor: str, config: dict[str, Any], models: dict[str, str], out: Path) -> None:
-    """Run one executor in a process of its own."""
-    out.mkdir(parents=True, exist_ok=True)
-    asked = json.dumps({"executor": executor, "config": config, "models": models, "out": str(out)})
-    subprocess.run([sys.executable, "-m", "tests.bench.recovery"], input=asked, check=True, text=True,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
-
-
-class _Quiet:
-    """A `Say` that keeps nothing."""
-
-    def progress(self, *told: Any) -> None: ...
-
-    def metric(self, *told: Any, **more: Any) -> None: ...
-
-    def diagnostic(self, *told: Any, **more: Any) -> None: ...
-
-    def log(self, text: str) -> None: ...
-
-    def should_stop(self) -> bool:
-        return False
-
-
-def _execute(asked: dict[str, Any]) -> None:
-    import importlib
-
-    from executors.process.environment import prepare_environment
-    from executors.protocol import Input, Inputs
-
-    threads = os.cpu_count() or 1
-    prepare_environment(threads)
-    import torch
-
-    torch.set_num_threads(threads)
-    module: Any = importlib.import_module(f"executors.{asked['executor']}")
-    roles = {role: Input(kind="causal-lm", path=path) for role, path in asked["models"].items()}
-    scratch = f"{asked['out']}-scratch"
-    inputs = Inputs(roles=roles, threads=threads, scratch=scratch)
-    module.run(module.Config(**asked["config"]), inputs, Path(asked["out"]), _Quiet())
-
-
-if __name__ == "__main__":
-    _execute(json.load(sys.stdin))
+    in_process(executor, config, models, "causal-lm", out, f"{out}-scratch")

@@ -87,13 +87,13 @@ def build(place: Path, name: str, **settings: Any) -> Any:
     from executors import retrieve
     from executors.artifact import write_manifest
     from executors.protocol import Inputs
-    from tests.bench.retrieval_scale import _Say
+    from tests.bench.child import Silent
 
     spec = DataSpec(path="builtin:stdlib", kind=DataKind.DOCUMENTS)
     (place / name).mkdir()
     inputs = Inputs(roles={}, scratch=str(place / f"{name}-scratch"))
     told = {"data": spec, "search": {"by": "hybrid"}, **settings}
-    retrieve.run(retrieve.Config.model_validate(told), inputs, place / name, _Say(is_silent=True))
+    retrieve.run(retrieve.Config.model_validate(told), inputs, place / name, Silent())
     write_manifest(place / name)
     return spec
 

@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.bench.child import Silent
+
 DOCUMENTS, SENTENCES = 1000, 100
 """One passage for each sentence: every sentence stands under a heading of its own."""
 QUERIES = 200
@@ -80,21 +82,12 @@ def _python(place: Path, what: str) -> str:
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1]
 
 
-class _Say:
-    """Prints how many passages are embedded, or nothing."""
-
-    def __init__(self, is_silent: bool = False) -> None:
-        self._is_silent = is_silent
+class _Say(Silent):
+    """Prints how many passages are embedded."""
 
     def progress(self, done: float, total: float | None, unit: str, what: str = "") -> None:
-        if what == "embedding passages" and not self._is_silent:
+        if what == "embedding passages":
             print(json.dumps({"done": done}), flush=True)
-
-    def metric(self, *told: Any, **more: Any) -> None: ...
-    def diagnostic(self, *told: Any, **more: Any) -> None: ...
-    def log(self, text: str) -> None: ...
-    def should_stop(self) -> bool:
-        return False
 
 
 def _make(place: Path) -> None:

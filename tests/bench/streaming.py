@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.bench.compression import MODEL, in_process
+from tests.bench.child import in_process
+from tests.bench.compression import MODEL
 from tests.bench.synthetic import write_model
 
 CALIBRATION = {"data": {"path": "builtin:stdlib", "kind": "text"}, "sequences": 8, "seq_len": 128}
