@@ -7,8 +7,6 @@ which need no value model. Gives an adapter, or a whole model (full).
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -25,8 +23,8 @@ from executors.metrics.rewards import reward
 from executors.models.load import find_folder, load_tokenizer
 from executors.protocol import Inputs, Machine, Say
 from executors.training import setup
+from executors.training.course import Course, digest_of, follow
 from executors.training.engine import make_class
-from executors.training.loop import Training, keep_threads, train
 from executors.training.optimizer import make_optimizer
 from executors.training.order import count_steps, order_rows
 from executors.training.preflight import check_adapter, check_data
@@ -76,8 +74,6 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
 
     The number that steers is the mean reward of greedy answers to held-out prompts.
     """
-    root = setup.scratch_root(inputs)
-    threads = keep_threads(root, inputs.threads)
     tokenizer = load_tokenizer(find_folder(inputs.path("model")))
     rows = _asked(load(config.data, "train"), tokenizer, config.seq_len)
     held_out = _asked(load(config.data, "held-out"), tokenizer, config.seq_len)[:HELD_OUT_ROWS]
@@ -89,26 +85,15 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
     order = order_rows([len(row["prompt"]) for row in rows], prompts, steps, inputs.seed)
     ordered = [rows[row] for row in order]
     say.log(f"{len(rows)} prompts, {steps} steps of {prompts} prompts with {config.generations} answers each")
-    current: list[Any] = []
-    reporter = Reporter(
-        say,
-        (),
-        lambda: _measure(current[-1], held_out, score, config.answer_tokens),
-        save_steps=config.save_steps or 0,
-        eval_steps=config.eval_steps or max(1, steps // HELD_OUT_TIMES),
-        patience=config.patience,
-        loss_unit="",
-    )
 
-    def build(micro_batch: int, accumulation: int) -> Any:
-        current.clear()
-        current.append(_build(config, inputs, ordered, (micro_batch, accumulation), score, reporter))
-        return current[-1]
+    def build(micro_batch: int, accumulation: int, reporter: Reporter) -> Any:
+        return _build(config, inputs, ordered, (micro_batch, accumulation), score, reporter)
 
-    digest = hashlib.sha256(json.dumps(ordered).encode()).hexdigest()
-    about = setup.about(config, inputs, "align.policy", digest, steps, threads)
-    training = Training(build, reporter, root, about, config.micro_batch, config.accumulation, config.keep_best)
-    trainer = train(training, say)
+    def measured(trainer: Any) -> list[Measured]:
+        return _measure(trainer, held_out, score, config.answer_tokens)
+
+    course = Course("align.policy", digest_of(ordered), steps, (), build, measured, times=HELD_OUT_TIMES)
+    trainer = follow(course, config, inputs, say)
     setup.report_share(trainer.model, config, say)
     say.progress(steps, steps, "steps", "writing")
     setup.write_result(trainer, config, inputs, out)

@@ -6,8 +6,6 @@ model of kind `reward-model`, adapters folded in: whole, so that the policy's tr
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,13 +14,13 @@ from advisor.domain.errors import AdvisorError, Diagnostic
 from advisor.domain.words import DataKind
 from executors.align.config import REQUIRES, AlignConfig, wrong_kind
 from executors.align.encode import Columns, encode_pairs
-from executors.align.run import HELD_OUT_ROWS, HELD_OUT_TIMES, data_of
+from executors.align.run import data_of
 from executors.datasets import load
 from executors.models.load import find_folder, load_tokenizer
 from executors.protocol import Inputs, Machine, Say
 from executors.training import setup
+from executors.training.course import HELD_OUT_ROWS, Course, digest_of, follow
 from executors.training.engine import make_class
-from executors.training.loop import Training, keep_threads, train
 from executors.training.optimizer import make_optimizer
 from executors.training.order import count_steps, order_rows
 from executors.training.preflight import check_data
@@ -44,8 +42,6 @@ def preflight(config: Config, inputs: Inputs, machine: Machine) -> list[Diagnost
 
 def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
     """Train the reward model from the body of `inputs.model` and write it below `out`."""
-    root = setup.scratch_root(inputs)
-    threads = keep_threads(root, inputs.threads)
     spec = data_of(config, inputs)
     tokenizer = load_tokenizer(find_folder(inputs.path("model")))
     rows, held_out = (_whole(load(spec, side), tokenizer, config.seq_len) for side in ("train", "held-out"))
@@ -54,27 +50,16 @@ def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
     order = order_rows([_length(row) for row in rows], config.batch, steps, inputs.seed)
     ordered = [rows[row] for row in order]
     sizes = [len(row["chosen_ids"]) + len(row["rejected_ids"]) for row in ordered]
-    current: list[Any] = []
-    reporter = Reporter(
-        say,
-        [sum(sizes[at : at + config.batch]) for at in range(0, len(sizes), config.batch)],
-        lambda: _measure(current[-1], held_out),
-        save_steps=config.save_steps or 0,
-        eval_steps=config.eval_steps or max(1, steps // HELD_OUT_TIMES),
-        patience=config.patience,
-        loss_unit="",
-    )
+    tokens = [sum(sizes[at : at + config.batch]) for at in range(0, len(sizes), config.batch)]
 
-    def build(micro_batch: int, accumulation: int) -> Any:
-        current.clear()
-        trainer = _build(config, inputs, ordered, micro_batch, accumulation, reporter)
-        current.append(trainer.model)
-        return trainer
+    def build(micro_batch: int, accumulation: int, reporter: Reporter) -> Any:
+        return _build(config, inputs, ordered, micro_batch, accumulation, reporter)
 
-    digest = hashlib.sha256(json.dumps(ordered).encode()).hexdigest()
-    about = setup.about(config, inputs, "align.reward", digest, steps, threads)
-    training = Training(build, reporter, root, about, config.micro_batch, config.accumulation, config.keep_best)
-    trainer = train(training, say)
+    def measured(trainer: Any) -> list[Measured]:
+        return _measure(trainer.model, held_out)
+
+    course = Course("align.reward", digest_of(ordered), steps, tokens, build, measured)
+    trainer = follow(course, config, inputs, say)
     say.progress(steps, steps, "steps", "writing")
     model = trainer.model.merge_and_unload() if hasattr(trainer.model, "merge_and_unload") else trainer.model
     model.save_pretrained(out)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,14 +17,11 @@ from executors.models.load import find_folder, load_tokenizer
 from executors.protocol import Inputs, Say
 from executors.training import setup
 from executors.training.config import TrainingConfig
+from executors.training.course import HELD_OUT_ROWS, Course, digest_of, follow
 from executors.training.engine import make_class
-from executors.training.loop import Training, keep_threads, train
 from executors.training.optimizer import make_optimizer
 from executors.training.order import count_steps, order_rows
 from executors.training.reporter import Measured, Reporter, make_callback
-
-HELD_OUT_ROWS = 32
-HELD_OUT_TIMES = 4
 
 
 def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
@@ -59,8 +54,6 @@ def train_judged(
     say: Say,
 ) -> None:
     """Train on encoded answers; `measure(model, tokenizer)` steers."""
-    root = setup.scratch_root(inputs)
-    threads = keep_threads(root, inputs.threads)
     steps = count_steps(len(columns), config.batch, config.epochs, config.max_steps)
     order = order_rows([length(c) for c in columns], config.batch, steps, inputs.seed)
     ordered = [dict(columns[row]) for row in order]
@@ -68,26 +61,15 @@ def train_judged(
         _mismatch(ordered, config.batch)
     tokens = [sum(map(_tokens, ordered[at : at + config.batch])) for at in range(0, len(ordered), config.batch)]
     say.log(f"{len(columns)} judged answers, {steps} steps of {config.batch}, {sum(tokens)} tokens")
-    current: list[Any] = []
-    reporter = Reporter(
-        say,
-        tokens,
-        lambda: measure(current[-1].model, current[-1].processing_class),
-        save_steps=config.save_steps or 0,
-        eval_steps=config.eval_steps or max(1, steps // HELD_OUT_TIMES),
-        patience=config.patience,
-        loss_unit="",
-    )
 
-    def build(micro_batch: int, accumulation: int) -> Any:
-        current.clear()
-        current.append(_build(config, inputs, ordered, micro_batch, accumulation, reporter))
-        return current[-1]
+    def build(micro_batch: int, accumulation: int, reporter: Reporter) -> Any:
+        return _build(config, inputs, ordered, micro_batch, accumulation, reporter)
 
-    digest = hashlib.sha256(json.dumps(ordered).encode()).hexdigest()
-    about = setup.about(config, inputs, "align", digest, steps, threads)
-    training = Training(build, reporter, root, about, config.micro_batch, config.accumulation, config.keep_best)
-    trainer = train(training, say)
+    def measured(trainer: Any) -> list[Measured]:
+        return measure(trainer.model, trainer.processing_class)
+
+    course = Course("align", digest_of(ordered), steps, tokens, build, measured)
+    trainer = follow(course, config, inputs, say)
     setup.report_share(trainer.model, config, say)
     say.progress(steps, steps, "steps", "writing")
     setup.write_result(trainer, config, inputs, out)

@@ -16,10 +16,11 @@ from executors.datasets import load, safety
 from executors.datasets.render import encode
 from executors.datasets.rows import Conversation, Row, hashed
 from executors.finetune.config import TRAINABLE
-from executors.finetune.run import HELD_OUT_ROWS, train_sequences
+from executors.finetune.run import train_sequences
 from executors.models.load import find_folder, load_tokenizer
 from executors.protocol import Inputs, Machine, Say
 from executors.training.config import REQUIRES, TrainingConfig
+from executors.training.course import HELD_OUT_ROWS
 from executors.training.preflight import check_adapter, check_data
 
 __all__ = ["REQUIRES", "Config", "preflight", "run"]

@@ -20,16 +20,12 @@ from executors.prune.kept import pruned_tensors
 from executors.training import group, setup, sharding
 from executors.training.best import whole_weights
 from executors.training.config import TrainingConfig
+from executors.training.course import HELD_OUT_ROWS, Course, follow
 from executors.training.engine import make_class
-from executors.training.loop import Training, keep_threads, train
 from executors.training.optimizer import make_optimizer
 from executors.training.order import collate, count_steps, order_rows
 from executors.training.reporter import Measured, Reporter, make_callback
 from executors.training.savings import report_savings
-
-HELD_OUT_ROWS = 32
-"""Held-out rows whose loss is followed during training; the evaluation step measures on more."""
-HELD_OUT_TIMES = 4
 
 
 def run(config: Config, inputs: Inputs, out: Path, say: Say) -> None:
@@ -71,27 +67,21 @@ def train_sequences(
 
     `write`: writes another result than the adapter or the model, of the trained model.
     """
-    root = setup.scratch_root(inputs)
     _tell_of_mask(inputs, say)
-    threads = keep_threads(root, inputs.threads)
     steps = count_steps(len(sequences), config.batch, config.epochs, config.max_steps)
     lengths = [len(s.ids) for s in sequences]
     ordered = [sequences[row] for row in order_rows(lengths, config.batch, steps, inputs.seed)]
     tokens = _tokens(ordered, config.batch)
     say.log(f"{len(sequences)} sequences, {steps} steps of {config.batch} sequences, {sum(tokens)} tokens")
-    current: list[Any] = []
-    reporter = _reporter(config, say, tokens, steps, lambda: _held_out_loss(current[-1], held_out))
 
-    def build(micro_batch: int, accumulation: int) -> Any:
-        current.clear()
-        trainer = _build(config, inputs, ordered, micro_batch, accumulation, reporter, lesson)
-        current.append(trainer.model)
-        return trainer
+    def build(micro_batch: int, accumulation: int, reporter: Reporter) -> Any:
+        return _build(config, inputs, ordered, micro_batch, accumulation, reporter, lesson)
 
-    share = group.share_batch(config.micro_batch, config.accumulation, group.size())
-    about = setup.about(config, inputs, "finetune", _digest(sequences), steps, threads)
-    training = Training(build, reporter, root, about, *share, keep_best=config.keep_best)
-    trainer = train(training, say)
+    def measure(trainer: Any) -> list[Measured]:
+        return _held_out_loss(trainer.model, held_out)
+
+    course = Course("finetune", _digest(sequences), steps, tokens, build, measure, loss_unit="nats/token")
+    trainer = follow(course, config, inputs, say)
     _tell_of_group(trainer, config, say)
     report_savings(trainer, config, say)
     _gather(trainer, config, inputs)
@@ -113,20 +103,6 @@ def _tell_of_group(trainer: Any, config: TrainingConfig, say: Say) -> None:
     """What wraps the model of a training that several processes share."""
     if group.size() > 1:
         group.check_wrapping(trainer, say, getattr(config, "sharding", "ddp"))
-
-
-def _reporter(
-    config: TrainingConfig, say: Say, tokens: list[int], steps: int, measure: Callable[[], list[Measured]]
-) -> Reporter:
-    """What tells of a training: `tokens` of each of its steps, and how it is measured on held-out sequences."""
-    return Reporter(
-        say,
-        tokens,
-        measure,
-        save_steps=config.save_steps or 0,
-        eval_steps=config.eval_steps or max(1, steps // HELD_OUT_TIMES),
-        patience=config.patience,
-    )
 
 
 def _gather(trainer: Any, config: TrainingConfig, inputs: Inputs) -> None:
