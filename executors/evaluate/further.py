@@ -9,7 +9,7 @@ from executors.datasets import load
 from executors.datasets.render import encode, render_prompt
 from executors.datasets.rows import Conversation, Message
 from executors.evaluate.config import Config
-from executors.metrics.answers import answer_losses
+from executors.metrics.answers import answer_losses, row_losses
 from executors.metrics.following import REQUESTS, is_followed
 from executors.metrics.generate import complete
 from executors.metrics.tool_calls import is_same_call
@@ -35,15 +35,8 @@ def _probed(name: str, config: Config, loaded: Loaded, found: Evaluation, say: S
     sequences = encode(rows, loaded.tokenizer, config.seq_len)
     total = len(sequences)
     losses = answer_losses(loaded.model, sequences, lambda done: say.progress(done, total, "examples", f"{name} loss"))
-    sums: dict[int, float] = dict.fromkeys((s.row for s in sequences), 0.0)
-    counts: dict[int, int] = dict.fromkeys(sums, 0)
-    for sequence, (loss, count) in zip(sequences, losses, strict=True):
-        sums[sequence.row] += loss
-        counts[sequence.row] += count
-    mean = sum(sums.values()) / sum(counts.values())
-    per_row = tuple(sums[row] / counts[row] for row in sums)
-    weights = tuple(float(counts[row]) for row in sums)
-    return _with(found, f"{name}_loss", mean, "nats/token", False, per_row, weights)
+    by_row = row_losses(sequences, losses)
+    return _with(found, f"{name}_loss", by_row.mean, "nats/token", False, by_row.per_row, by_row.weights)
 
 
 def _called(config: Config, loaded: Loaded, found: Evaluation, say: Say) -> Evaluation:

@@ -16,7 +16,7 @@ from executors.evaluate.asked import asker_of, written_answers
 from executors.evaluate.config import Config
 from executors.evaluate.further import measure_further
 from executors.evaluate.judged import learnable, measure_judged
-from executors.metrics.answers import answer_losses
+from executors.metrics.answers import answer_losses, row_losses
 from executors.metrics.multiple_choice import score_choices
 from executors.metrics.speed import answer, generation_rate, peak_memory_gib, prefill_rate
 from executors.models.load import Loaded, load_model
@@ -72,20 +72,15 @@ def _losses(config: Config, loaded: Loaded, asker: Asker, rows: Sequence[Row], s
     sequences = _encoded(config, loaded, asker, rows)
     total = len(sequences)
     losses = answer_losses(loaded.model, sequences, lambda done: say.progress(done, total, "examples", "held-out loss"))
-    sums: dict[int, float] = dict.fromkeys((s.row for s in sequences), 0.0)
-    counts: dict[int, int] = dict.fromkeys(sums, 0)
-    for sequence, (loss, count) in zip(sequences, losses, strict=True):
-        sums[sequence.row] += loss
-        counts[sequence.row] += count
-    mean = sum(sums.values()) / sum(counts.values())
-    left_out = len(rows) - len(sums)
+    by_row = row_losses(sequences, losses)
+    left_out = len(rows) - len(by_row.per_row)
     return Evaluation(
         metrics=(
-            Metric(name="held_out_loss", value=mean, unit="nats/token", higher_is_better=False),
-            Metric(name="held_out_perplexity", value=math.exp(min(mean, 700.0)), higher_is_better=False),
+            Metric(name="held_out_loss", value=by_row.mean, unit="nats/token", higher_is_better=False),
+            Metric(name="held_out_perplexity", value=math.exp(min(by_row.mean, 700.0)), higher_is_better=False),
         ),
-        per_example={"held_out_loss": tuple(sums[row] / counts[row] for row in sums)},
-        weights={"held_out_loss": tuple(float(counts[row]) for row in sums)},
+        per_example={"held_out_loss": by_row.per_row},
+        weights={"held_out_loss": by_row.weights},
         notes=(f"{left_out} held-out rows have no answer within {config.seq_len} tokens",) if left_out else (),
     )
 

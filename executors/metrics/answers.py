@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from executors.datasets.render import Encoded
 from executors.models.head import only_at, predicting
@@ -48,6 +48,28 @@ def answer_losses(
             after_batch(done)
     model.train(was_training)
     return results
+
+
+class RowLosses(NamedTuple):
+    """Nats per labelled token over all rows and of each row, and how many tokens each row has labelled."""
+
+    mean: float
+    per_row: tuple[float, ...]
+    weights: tuple[float, ...]
+
+
+def row_losses(sequences: Sequence[Encoded], losses: Sequence[tuple[float, int]]) -> RowLosses:
+    """The losses of sequences by row: a row that was cut into several counts once.
+
+    Raises ZeroDivisionError when nothing is labelled.
+    """
+    sums: dict[int, float] = dict.fromkeys((s.row for s in sequences), 0.0)
+    counts: dict[int, int] = dict.fromkeys(sums, 0)
+    for sequence, (loss, count) in zip(sequences, losses, strict=True):
+        sums[sequence.row] += loss
+        counts[sequence.row] += count
+    mean = sum(sums.values()) / sum(counts.values())
+    return RowLosses(mean, tuple(sums[row] / counts[row] for row in sums), tuple(map(float, counts.values())))
 
 
 def mean_loss(losses: Sequence[tuple[float, int]]) -> float:

@@ -1,7 +1,9 @@
-"""What executor tests share: a listener that keeps what an executor says."""
+"""What executor tests share: a listener that keeps what an executor says, and data that is soon learnt."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,3 +47,13 @@ def listener() -> Listener:
 def stopping_listener() -> Listener:
     """A listener that asks to stop after the first progress report."""
     return Listener(stop_after=1)
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty questions with answers of few different words."""
+    words = ("list", "text", "file", "line")
+    rows = [{"prompt": f"What does f{n} do?", "completion": f"It returns the {words[n % 4]}."} for n in range(40)]
+    path = tmp_path_factory.mktemp("data") / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path

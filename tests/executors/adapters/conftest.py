@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,24 +15,14 @@ from executors.protocol import Input, Inputs
 RATES = {"ia3": 5e-2, "bottleneck": 2e-2, "prompt-tuning": 2e-1, "prefix-tuning": 1e-2, "p-tuning-v2": 1e-1}
 
 
-@pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Forty questions with answers of few different words."""
-    words = ("list", "text", "file", "line")
-    rows = [{"prompt": f"What does f{n} do?", "completion": f"It returns the {words[n % 4]}."} for n in range(40)]
-    path = tmp_path_factory.mktemp("data") / "rows.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
 @pytest.fixture
-def trained(tiny_model: Path, data: Path, tmp_path: Path, listener: Any) -> Callable[..., Path]:
+def trained(tiny_model: Path, tiny_data: Path, tmp_path: Path, listener: Any) -> Callable[..., Path]:
     """Train a method and give its folder; keywords change the settings."""
 
     def make(method: str, name: str = "", **changes: Any) -> Path:
         settings = {
-            "method": method, "data": {"path": str(data), "kind": "instructions", "held_out": 0.2}, "max_steps": 30,
-            "micro_batch": 4, "seq_len": 96, "learning_rate": RATES.get(method, 5e-3), "rank": 8,
+            "method": method, "data": {"path": str(tiny_data), "kind": "instructions", "held_out": 0.2},
+            "max_steps": 30, "micro_batch": 4, "seq_len": 96, "learning_rate": RATES.get(method, 5e-3), "rank": 8,
         }  # fmt: skip
         model = Input(kind="causal-lm", path=str(tiny_model))
         scratch = tmp_path / f"scratch-{method}-{name}"

@@ -27,7 +27,7 @@ def logits(model: Any, tokenizer: Any) -> Any:
 
 @pytest.mark.parametrize("method", ["ia3", "bottleneck", "prompt-tuning", "prefix-tuning", "p-tuning-v2"])
 def test_it_learns_loads_and_answers(
-    method: str, trained: Callable[..., Path], tiny_model: Path, data: Path, listener: Any
+    method: str, trained: Callable[..., Path], tiny_model: Path, tiny_data: Path, listener: Any
 ) -> None:
     """A trained adapter, loaded from disk, has the held-out loss of the training, below the base's, and generates."""
     from advisor.domain.plan import DataSpec
@@ -37,7 +37,7 @@ def test_it_learns_loads_and_answers(
     from executors.metrics.speed import answer
 
     folder = trained(method)
-    rows = load(DataSpec(path=str(data), kind="instructions", held_out=0.2), "held-out")
+    rows = load(DataSpec(path=str(tiny_data), kind="instructions", held_out=0.2), "held-out")
     losses = []
     for adapter in (None, str(folder)):
         loaded = load_model("causal-lm", str(tiny_model), adapter=adapter)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,6 @@ import pytest
 
 from executors.finetune import Config
 from executors.protocol import Input, Inputs
-
-
-@pytest.fixture(scope="session")
-def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Forty questions with answers of few different words."""
-    words = ("list", "text", "file", "line")
-    rows = [{"prompt": f"What does f{n} do?", "completion": f"It returns the {words[n % 4]}."} for n in range(40)]
-    path = tmp_path_factory.mktemp("data") / "rows.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from executors.datasets.render import IGNORED, encode
+from executors.datasets.render import IGNORED, Encoded, encode
 from executors.datasets.rows import MultipleChoice, Text, ask
 from executors.metrics import answers
-from executors.metrics.answers import answer_losses, mean_loss
+from executors.metrics.answers import answer_losses, mean_loss, row_losses
 from executors.metrics.multiple_choice import score_choices
 from executors.models.load import Loaded, load_model
 
@@ -57,3 +57,12 @@ def test_the_likelier_choice_wins_per_token(loaded: Loaded) -> None:
     right = score_choices(loaded.model, loaded.tokenizer, questions, done.append)
     assert right == [float(answer == best) for answer in range(3)]
     assert done[-1] == 9
+
+
+def test_a_row_in_several_sequences_counts_once() -> None:
+    """Losses and tokens of its sequences add up; each row has its mean, weighed by its tokens in the whole."""
+    sequences = [Encoded([1], [1], row) for row in (4, 7, 4)]
+    found = row_losses(sequences, [(2.0, 1), (9.0, 3), (4.0, 2)])
+    assert found.per_row == (2.0, 3.0)
+    assert found.weights == (3.0, 3.0)
+    assert found.mean == 2.5

@@ -19,21 +19,11 @@ from executors.tensors.folder import open_model
 Build = Callable[..., qat.Config]
 
 
-@pytest.fixture(scope="session")
-def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Forty questions with answers of few different words."""
-    words = ("list", "text", "file", "line")
-    found = [{"prompt": f"What does f{n} do?", "completion": f"It returns the {words[n % 4]}."} for n in range(40)]
-    path = tmp_path_factory.mktemp("data") / "rows.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in found))
-    return path
-
-
 @pytest.fixture
-def config(rows: Path) -> Build:
+def config(tiny_data: Path) -> Build:
     def make(**changes: Any) -> qat.Config:
         settings: dict[str, Any] = {
-            "data": {"path": str(rows), "kind": "instructions", "held_out": 0.2},
+            "data": {"path": str(tiny_data), "kind": "instructions", "held_out": 0.2},
             "max_steps": 12,
             "micro_batch": 4,
             "seq_len": 96,

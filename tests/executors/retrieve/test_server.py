@@ -6,6 +6,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -127,45 +128,50 @@ def test_a_server_finds_what_a_file_finds(towns: Path, make_index: Make, qdrant:
                 assert [score for _, score in found] == pytest.approx([score for _, score in expected], abs=1e-5)
 
 
-def test_sending_goes_on_after_a_stop(
-    towns: Path, make_index: Make, qdrant: Qdrant, monkeypatch: pytest.MonkeyPatch, listener: Any
-) -> None:
-    """Stopped between two blocks, the next attempt sends the rest into the collection that it had begun."""
-    monkeypatch.setattr(building, "POINTS_AT_ONCE", 5)
-    sent: list[int] = []
+@contextmanager
+def putting(
+    before: Callable[[int], None] = lambda first: None, after: Callable[[int], None] = lambda first: None
+) -> Iterator[None]:
+    """Five points are sent at a time; `before` and `after` hear the number of their first."""
     put = Collection.put
 
-    def counted(self: Collection, first: int, *told: Any) -> None:
-        if first == 5 and not sent.count(5):
-            sent.append(first)
-            raise Stopped
-        sent.append(first)
+    def heard(self: Collection, first: int, *told: Any) -> None:
+        before(first)
         put(self, first, *told)
+        after(first)
 
-    monkeypatch.setattr(Collection, "put", counted)
-    with pytest.raises(Stopped):
-        make_index(towns, store=kept_at(qdrant))
-    index = retrieve.open_index(make_index(towns, store=kept_at(qdrant)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(building, "POINTS_AT_ONCE", 5)
+        patch.setattr(Collection, "put", heard)
+        yield
+
+
+def stop_at_five(first: int) -> None:
+    if first == 5:
+        raise Stopped
+
+
+def test_sending_goes_on_after_a_stop(towns: Path, make_index: Make, qdrant: Qdrant) -> None:
+    """Stopped between two blocks, the next attempt sends the rest into the collection that it had begun."""
+    sent: list[int] = []
+
+    def once(first: int) -> None:
+        sent.append(first)
+        if sent == [0, 5]:
+            raise Stopped
+
+    with putting(before=once):
+        with pytest.raises(Stopped):
+            make_index(towns, store=kept_at(qdrant))
+        index = retrieve.open_index(make_index(towns, store=kept_at(qdrant)))
     assert sent == [0, 5, 5, 10]
     assert sorted(qdrant.collections["towns"][1]) == list(range(index.about.chunks))
 
 
-def test_a_collection_that_is_gone_is_filled_from_the_beginning(
-    towns: Path, make_index: Make, qdrant: Qdrant, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_collection_that_is_gone_is_filled_from_the_beginning(towns: Path, make_index: Make, qdrant: Qdrant) -> None:
     """Deleted on the server between two attempts, it gets every point, not those after the ones it had."""
-    monkeypatch.setattr(building, "POINTS_AT_ONCE", 5)
-    put = Collection.put
-
-    def stopped(self: Collection, first: int, *told: Any) -> None:
-        if first == 5:
-            raise Stopped
-        put(self, first, *told)
-
-    monkeypatch.setattr(Collection, "put", stopped)
-    with pytest.raises(Stopped):
+    with putting(before=stop_at_five), pytest.raises(Stopped):
         make_index(towns, store=kept_at(qdrant))
-    monkeypatch.setattr(Collection, "put", put)
     qdrant.collections.clear()
     index = retrieve.open_index(make_index(towns, store=kept_at(qdrant)))
     assert sorted(qdrant.collections["towns"][1]) == list(range(index.about.chunks))
@@ -186,25 +192,11 @@ Points = dict[int, tuple[Any, Any]]
     ids=["unmarked", "marked by others", "other numbers", "one more", "one"],
 )
 def test_a_collection_of_somebody_else_is_not_written_into(
-    others: Callable[[Points], Points],
-    towns: Path,
-    make_index: Make,
-    qdrant: Qdrant,
-    monkeypatch: pytest.MonkeyPatch,
+    others: Callable[[Points], Points], towns: Path, make_index: Make, qdrant: Qdrant
 ) -> None:
     """Made anew under the same name, or written into, while sending was interrupted: refused, and left as it is."""
-    monkeypatch.setattr(building, "POINTS_AT_ONCE", 5)
-    put = Collection.put
-
-    def stopped(self: Collection, first: int, *told: Any) -> None:
-        if first == 5:
-            raise Stopped
-        put(self, first, *told)
-
-    monkeypatch.setattr(Collection, "put", stopped)
-    with pytest.raises(Stopped):
+    with putting(before=stop_at_five), pytest.raises(Stopped):
         make_index(towns, store=kept_at(qdrant))
-    monkeypatch.setattr(Collection, "put", put)
     size, points = qdrant.collections["towns"]
     found = others(points)
     qdrant.collections["towns"] = (size, dict(found))
@@ -214,44 +206,31 @@ def test_a_collection_of_somebody_else_is_not_written_into(
     assert qdrant.collections["towns"][1] == found
 
 
-def test_what_was_sent_and_not_noted_is_sent_again(
-    towns: Path, make_index: Make, qdrant: Qdrant, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_sent_and_not_noted_is_sent_again(towns: Path, make_index: Make, qdrant: Qdrant) -> None:
     """Killed after a block was sent and before that was noted, the next attempt knows the block for its own."""
-    monkeypatch.setattr(building, "POINTS_AT_ONCE", 5)
-    put = Collection.put
+    times = [0, 1, 5]
 
-    def killed(self: Collection, first: int, *told: Any) -> None:
-        put(self, first, *told)
+    def killed(first: int) -> None:
         if first == times.pop(0):
             raise Stopped
 
-    monkeypatch.setattr(Collection, "put", killed)
-    times = [0, 1, 5]
-    while times:
-        with pytest.raises(Stopped):
-            make_index(towns, store=kept_at(qdrant))
-    monkeypatch.setattr(Collection, "put", put)
+    with putting(after=killed):
+        while times:
+            with pytest.raises(Stopped):
+                make_index(towns, store=kept_at(qdrant))
     index = retrieve.open_index(make_index(towns, store=kept_at(qdrant)))
     assert sorted(qdrant.collections["towns"][1]) == list(range(index.about.chunks))
 
 
-def test_a_collection_with_missing_points_is_refused(
-    towns: Path, make_index: Make, qdrant: Qdrant, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_collection_with_missing_points_is_refused(towns: Path, make_index: Make, qdrant: Qdrant) -> None:
     """Emptied while it was filled: no index is left over it, and after it was deleted the next attempt sends all."""
-    monkeypatch.setattr(building, "POINTS_AT_ONCE", 5)
-    put = Collection.put
 
-    def emptied(self: Collection, first: int, *told: Any) -> None:
+    def emptied(first: int) -> None:
         if first == 5:
             qdrant.collections["towns"][1].clear()
-        put(self, first, *told)
 
-    monkeypatch.setattr(Collection, "put", emptied)
-    with pytest.raises(AdvisorError, match=r"holds \d+ of \d+ vectors"):
+    with putting(before=emptied), pytest.raises(AdvisorError, match=r"holds \d+ of \d+ vectors"):
         make_index(towns, store=kept_at(qdrant))
-    monkeypatch.setattr(Collection, "put", put)
     qdrant.collections.clear()
     index = retrieve.open_index(make_index(towns, store=kept_at(qdrant)))
     assert len(qdrant.collections["towns"][1]) == index.about.chunks

@@ -13,9 +13,9 @@ from executors import finetune
 from executors.finetune import Config
 from executors.protocol import Inputs, Machine, Stopped
 from executors.training.group import share_batch
-from tests.executors.finetune.conftest import config, inputs, tiny_data
+from tests.executors.finetune.conftest import config, inputs
 
-__all__ = ["config", "inputs", "tiny_data"]
+__all__ = ["config", "inputs"]
 
 
 def test_rows_are_shared_evenly() -> None:

@@ -23,11 +23,11 @@ from executors.training.group import REQUEST, Task
 from executors.training.joining import Groups, check, missing_paths, take_part
 from executors.training.meeting import OPEN, Opened, Own, open_group
 from tests.executors.conftest import Listener
-from tests.executors.finetune.conftest import config, inputs, tiny_data
+from tests.executors.finetune.conftest import config, inputs
 from tests.executors.training.test_machines import HERE, free_port
 from tests.toy_runs import wait_for
 
-__all__ = ["config", "inputs", "tiny_data"]
+__all__ = ["config", "inputs"]
 
 
 @pytest.fixture

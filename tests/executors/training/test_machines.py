@@ -18,9 +18,9 @@ from executors.training import machines
 from executors.training.machines import Host, check_address, network_environment, run_folder, torchrun_arguments
 from executors.training.meeting import Own, claim, open_group, read_opened, read_place
 from tests.executors.conftest import Listener
-from tests.executors.finetune.conftest import config, inputs, tiny_data
+from tests.executors.finetune.conftest import config, inputs
 
-__all__ = ["config", "inputs", "tiny_data"]
+__all__ = ["config", "inputs"]
 
 HERE = "127.0.0.1"
 

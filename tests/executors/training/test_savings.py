@@ -11,9 +11,9 @@ from executors.finetune import Config
 from executors.models.load import load_model
 from executors.protocol import Inputs
 from executors.training.savings import kept_bytes, spared_activations
-from tests.executors.finetune.conftest import config, inputs, tiny_data
+from tests.executors.finetune.conftest import config, inputs
 
-__all__ = ["config", "inputs", "tiny_data"]
+__all__ = ["config", "inputs"]
 
 
 def test_a_training_says_what_it_spared(
