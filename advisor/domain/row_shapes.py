@@ -167,6 +167,13 @@ def history_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     return turns
 
 
+def refuse_beside_turns(row: Mapping[str, Any], asked: str) -> None:
+    """Raises BadFields for an input or a history beside a question that is a list of turns."""
+    if extra_of(row, asked) or history_of(row):
+        name = EXTRA if extra_of(row, asked) else HISTORY
+        raise BadFields(f"{name!r} stands beside {asked!r}, which is a list of turns: make it one of them")
+
+
 def refuse_media(row: Mapping[str, Any]) -> None:
     """Raises BadFields for a row of which an image or the like is a part: as data, or as a file where the text has it.
 

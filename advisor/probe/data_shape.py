@@ -22,6 +22,7 @@ from advisor.domain.row_shapes import (
     label_of,
     lowered,
     marked_in,
+    refuse_beside_turns,
     refuse_media,
     shape_of,
     system_of,
@@ -72,9 +73,12 @@ def _pair(row: Mapping[str, Any]) -> Parts:
         return Parts(question_of(row, asked), (text_of(learnt, answered),))
     if [] in (said, learnt):
         raise BadShape(f"'{answered if said else asked}' has no messages")
-    asking = {"role": "user", "content": one_text(said, asked)} if not isinstance(said, list) else {}
-    earlier = [{"role": role, "content": text} for role, text in history_of(row)]
-    before = said if isinstance(said, list) else [*earlier, asking]
+    if isinstance(said, list):
+        refuse_beside_turns(row, asked)
+        before = said
+    else:
+        earlier = [{"role": role, "content": text} for role, text in history_of(row)]
+        before = [*earlier, {"role": "user", "content": one_text(said, asked)}]
     after = learnt if isinstance(learnt, list) else [{"role": "assistant", "content": one_text(learnt, answered)}]
     found = conversation({**row, TURNS[0]: [*before, *after]})
     return Parts("\n".join(filter(None, (found.asked, extra_of(row, asked)))), found.answers)

@@ -10,7 +10,16 @@ from typing import Any, NamedTuple
 
 from advisor.domain.dialogues import ROLES, content_in, is_blank_system, role_in, sides_of
 from advisor.domain.json_names import named
-from advisor.domain.row_shapes import TURNS, BadFields, asked_in, extra_of, history_of, passages_of, system_of
+from advisor.domain.row_shapes import (
+    TURNS,
+    BadFields,
+    asked_in,
+    extra_of,
+    history_of,
+    passages_of,
+    refuse_beside_turns,
+    system_of,
+)
 from advisor.domain.tool_shapes import BadTools, check_calls, read_tools, tools_of
 
 
@@ -126,6 +135,7 @@ def question_of(row: Mapping[str, Any], asked: str) -> str:
     """The field that asks, a text or turns, and what belongs to it: system prompt, input, passages."""
     said = row[asked]
     if isinstance(said, list):
+        refuse_beside_turns(row, asked)
         turns = _read(said, asked)
         if turns[0][0] == "assistant":
             raise BadShape(f"'{asked}' begins with the assistant")

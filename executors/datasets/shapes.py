@@ -22,6 +22,7 @@ from advisor.domain.row_shapes import (
     label_of,
     lowered,
     passages_of,
+    refuse_beside_turns,
     refuse_media,
     shape_of,
     system_of,
@@ -87,7 +88,7 @@ def _pair(record: Mapping[str, Any]) -> Conversation:
     said, learnt = record[asked], record[answered]
     if isinstance(said, list) or isinstance(learnt, list):
         schemas = _tools(record)
-        before = _messages(said, asked, schemas) if isinstance(said, list) else _asking_text(record, asked)
+        before = _asking_turns(record, asked, schemas) if isinstance(said, list) else _asking_text(record, asked)
         after = _messages(learnt, answered, schemas) if isinstance(learnt, list) else _answering(learnt, answered)
         return _spoken((*before, *after), asked, schemas, record)
     turns = (*_asking_text(record, asked), *_answering(learnt, answered))
@@ -100,6 +101,13 @@ def _asking_text(record: Mapping[str, Any], asked: str) -> tuple[Message, ...]:
     extra = extra_of(record, asked)
     below = "\n\n" + text_of(extra, EXTRA) if extra else ""
     return (*before, Message("user", text_of(record[asked], asked) + below))
+
+
+def _asking_turns(
+    record: Mapping[str, Any], asked: str, schemas: Sequence[Mapping[str, Any]] = ()
+) -> tuple[Message, ...]:
+    refuse_beside_turns(record, asked)
+    return _messages(record[asked], asked, schemas)
 
 
 def _answering(answer: Any, name: str) -> tuple[Message, ...]:
@@ -176,7 +184,7 @@ def _prompt(record: Mapping[str, Any]) -> tuple[Message, ...]:
     """What is asked, as a text or as turns, below the passages that come with it."""
     asked = asked_in(record)
     is_turns = isinstance(record[asked], list)
-    turns = _asking(_messages(record[asked], asked), asked) if is_turns else _asking_text(record, asked)
+    turns = _asking(_asking_turns(record, asked), asked) if is_turns else _asking_text(record, asked)
     return _before_answer(turns, record)
 
 
