@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.bench.child import in_process as in_process
+from tests.bench.child import in_process
 
 RUNS = 3
 CALIBRATION = {"data": {"path": "builtin:stdlib", "kind": "instructions"}, "sequences": 64, "seq_len": 256}

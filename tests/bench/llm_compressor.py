@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import peers
-from tests.bench.compression import CALIBRATION, GENERAL, MODEL, in_process, perplexity
+from tests.bench.child import in_process
+from tests.bench.compression import CALIBRATION, GENERAL, MODEL, perplexity
 from tests.bench.divergence import Distance, divergence
 from tests.bench.limits import limit_seconds, measure
 

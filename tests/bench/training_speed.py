@@ -126,7 +126,7 @@ def _own(train: Sequence[Any], held_out: Sequence[Any], place: Path) -> tuple[An
     from executors.finetune import Config
     from executors.finetune.run import train_sequences
     from executors.protocol import Input, Inputs
-    from tests.bench.compression import Metrics
+    from tests.bench.child import Metrics
 
     config = Config.model_validate(
         {"data": {"path": "builtin:stdlib", "kind": "text"}, "method": "lora", "rank": RANK, "alpha": 2 * RANK,
