@@ -29,6 +29,8 @@ BEAT_SECONDS = 1.0
 LOST_SECONDS = 60.0
 """Silence after which a machine is given up: a network file system may show late what another machine wrote."""
 PLACE_BYTES = 1024
+ASLEEP_SECONDS = 10.0
+"""Between two looks: a machine that did not run itself meanwhile knows nothing of that time."""
 _LONGEST_TEXT = 160
 SAME_EVERYWHERE = ("torch", "transformers", "trl", "peft", "accelerate")
 """Libraries that must have one version on all machines: processes of two would not speak alike."""
@@ -122,16 +124,18 @@ class Watch:
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._path, self._clock = path, clock
-        self._since = clock()
+        self._since = self._looked = clock()
         self.place: Place | None = None
         self.has_moved = False
 
     def look(self) -> Place | None:
         """What it says now; None once it is not there."""
-        found = read_place(self._path)
+        found, now = read_place(self._path), self._clock()
+        was_asleep, self._looked = now - self._looked > ASLEEP_SECONDS, now
         if found != self.place:
             self.has_moved = self.place is not None and found is not None
-            self._since, self.place = self._clock(), found
+        if found != self.place or was_asleep:
+            self._since, self.place = now, found
         return found
 
     def silence(self) -> float:

@@ -74,12 +74,27 @@ def test_life_shows_by_change_alone(tmp_path: Path) -> None:
     own = Own(tmp_path / "machine-1", there)
     watch = Watch(tmp_path / "machine-1", here)
     assert watch.look() is not None and not watch.has_moved
-    here.now = LOST_SECONDS + 1
-    watch.look()
+    for second in range(int(LOST_SECONDS) + 2):
+        here.now = second
+        watch.look()
     assert watch.silence() > LOST_SECONDS and not watch.has_moved
     there.now += 2
     own.beat()
     assert watch.look() is not None and watch.silence() == 0 and watch.has_moved
+
+
+def test_whoever_slept_gives_nobody_up(tmp_path: Path) -> None:
+    """A machine that was itself suspended counts silence from when it woke, since the others may have slept as well."""
+    clock = Clock()
+    Own(tmp_path / "machine-1")
+    watch = Watch(tmp_path / "machine-1", clock)
+    watch.look()
+    clock.now = 10 * LOST_SECONDS
+    watch.look()
+    assert watch.silence() == 0
+    clock.now += 5
+    watch.look()
+    assert watch.silence() == 5
 
 
 def test_a_place_that_was_given_up_is_not_written_again(tmp_path: Path) -> None:
