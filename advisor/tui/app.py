@@ -24,7 +24,7 @@ from advisor.tui.screens.help import HelpScreen
 from advisor.tui.screens.home import HomeScreen
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.25
 """How often the event file is looked at; a person sees no difference below it."""
 PATIENCE_SECONDS = 2.0
 """How long the app may take to leave in order after a signal."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from pathlib import Path
 from typing import Any
 
 from executors.process.machine import GIB, load_nvml
@@ -27,7 +29,7 @@ class Sampler:
         import psutil
 
         try:
-            family = [self._process, *self._process.children(recursive=True)]
+            family = [self._process, *_descendants(self._process)]
             rss, cpu = 0.0, self._process.cpu_percent()
             for member in family:
                 rss += _rss(member)
@@ -68,6 +70,26 @@ class Sampler:
                 self._done.wait(1.0)
         except nvml.NVMLError:
             self._gpu = (None, None)
+
+
+def _descendants(process: Any) -> list[Any]:
+    """Its children and theirs. By the kernel's own lists where there are some: psutil looks through all processes."""
+    import psutil
+
+    found, ahead = [], [process.pid]
+    while ahead:
+        parent = ahead.pop()
+        try:
+            lists = [file.read_text() for file in Path(f"/proc/{parent}/task").glob("*/children")]
+        except OSError:  # it has just ended
+            continue
+        if not lists and parent == process.pid:
+            return list(process.children(recursive=True))
+        for pid in " ".join(lists).split():
+            with contextlib.suppress(psutil.Error):
+                found.append(psutil.Process(int(pid)))
+                ahead.append(int(pid))
+    return found
 
 
 def _used_by(nvml: Any, device: Any, pids: frozenset[int], idle: int) -> int:

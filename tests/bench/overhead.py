@@ -1,10 +1,12 @@
 """What supervisor, live view and app cost a training, from one training: while it goes on they are halted in turn.
 
 A LoRA training through `advisor run`, whose live view draws into a pseudo-terminal; the app, in another one, shows the
-same run. In windows of OVERHEAD_SECONDS both are stopped by a signal, or the app alone, or neither, in changing order,
-OVERHEAD_CYCLES times. What a window took is read off the events: from the last step told before it to the first told
-after it. Neighbouring windows are compared, so that a machine that gets faster or slower favours none; whole trainings
-one after another had differed by more than what is asked about.
+same run. In windows of OVERHEAD_SECONDS, in changing order, OVERHEAD_CYCLES times, the app is stopped by a signal, or
+the live view, or both and the supervisor. What a window took is read off the events of its steps, and where listeners
+were halted up to the first step told after it. Neighbouring windows are compared, so that a machine that gets faster
+or slower favours none; whole trainings one after another had differed by more than what is asked about. How long the
+training's threads waited for a core, by the kernel's count, tells what its listeners took from it without the noise
+of the machine.
 """
 
 from __future__ import annotations
@@ -28,15 +30,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 MODEL = "builtin:smollm2-135m-instruct"
-SECONDS = float(os.environ.get("OVERHEAD_SECONDS", "10"))
-CYCLES = int(os.environ.get("OVERHEAD_CYCLES", "24"))
+SECONDS = float(os.environ.get("OVERHEAD_SECONDS", "4"))
+CYCLES = int(os.environ.get("OVERHEAD_CYCLES", "60"))
 THREADS = int(os.environ.get("OMP_NUM_THREADS", "2"))
 DATA = {"path": "builtin:stdlib", "kind": "instructions"}
 STEPS = 100_000
 """More than there is time for; the training is ended when all windows are over."""
-CONFIG = {"data": DATA, "method": "lora", "max_steps": STEPS, "micro_batch": 8, "seq_len": 256, "packing": True,
+CONFIG = {"data": DATA, "method": "lora", "max_steps": STEPS, "micro_batch": 2, "seq_len": 256, "packing": True,
           "eval_steps": STEPS, "save_steps": STEPS}  # fmt: skip
-ALONE, SUPERVISED, WATCHED = "neither", "advisor run, live view", "the app beside it"
+ALONE, SUPERVISED, WATCHED = "nothing", "supervisor and live view", "supervisor and app"
 SAMPLES = 10_000
 
 
@@ -53,6 +55,8 @@ class Window(NamedTuple):
     kind: str
     start: float
     stop: float
+    waited: float
+    """Seconds that threads of the training were ready and others ran, summed over threads."""
 
 
 def run() -> None:
@@ -60,25 +64,27 @@ def run() -> None:
     with tempfile.TemporaryDirectory() as place:
         windows, steps, cpu = _measure(Path(place))
     rates: dict[str, list[float]] = {kind: [] for kind in (ALONE, SUPERVISED, WATCHED)}
+    waits: dict[str, list[float]] = {kind: [] for kind in rates}
     for window in windows:
         rates[window.kind].append(_seconds_per_step(window, steps))
+        waits[window.kind].append(window.waited / (window.stop - window.start))
     print(f"LoRA on {MODEL}, {THREADS} threads, {CYCLES} windows of {SECONDS:.0f} s of each kind in one training.\n")
-    print("| beside the training | s per step (median) | least | most | overhead (mean of pairs) | 95 % interval "
-          "| median of pairs | CPU of one core |")  # fmt: skip
+    print("| beside the training | s per step (median) | least | most | overhead (median of pairs) | 95 % interval "
+          "| waited for a core, of the time (median) | CPU of one core |")  # fmt: skip
     print("| --- " * 8 + "|")
     for kind, found in rates.items():
         changes = [own / alone - 1 for own, alone in zip(found, rates[ALONE], strict=True)]
         low, high = _interval(changes)
         print(f"| {kind} | {statistics.median(found):.4f} | {min(found):.4f} | {max(found):.4f} "
-              f"| {statistics.mean(changes):+.2%} | [{low:+.2%}, {high:+.2%}] | {statistics.median(changes):+.2%} "
-              f"| {cpu.get(kind, 0.0):.1%} |", flush=True)  # fmt: skip
+              f"| {statistics.median(changes):+.2%} | [{low:+.2%}, {high:+.2%}] "
+              f"| {statistics.median(waits[kind]):.2%} | {cpu.get(kind, 0.0):.1%} |", flush=True)  # fmt: skip
 
 
 def _interval(changes: list[float]) -> tuple[float, float]:
-    """The middle 95 % of means of samples drawn anew (percentile bootstrap)."""
+    """The middle 95 % of medians of samples drawn anew (percentile bootstrap)."""
     draw = random.Random(0)
-    means = sorted(statistics.fmean(draw.choices(changes, k=len(changes))) for _ in range(SAMPLES))
-    return means[SAMPLES // 40], means[-SAMPLES // 40]
+    medians = sorted(statistics.median(draw.choices(changes, k=len(changes))) for _ in range(SAMPLES))
+    return medians[SAMPLES // 40], medians[-SAMPLES // 40]
 
 
 def _measure(place: Path) -> tuple[list[Window], list[Step], dict[str, float]]:
@@ -110,18 +116,19 @@ def _measure(place: Path) -> tuple[list[Window], list[Step], dict[str, float]]:
 def _take_turns(training: Terminal, app: Terminal) -> tuple[list[Window], dict[str, float]]:
     order, windows = random.Random(1), []
     # The live view's process and the supervisor it started, whose own child trains.
-    beside, shown = [training.process.pid, *_children(training.process.pid)], app.process.pid
+    (supervisor,) = _children(training.process.pid)
+    beside, shown, (worker,) = [training.process.pid, supervisor], app.process.pid, _children(supervisor)
     spent: dict[str, float] = {SUPERVISED: 0.0, WATCHED: 0.0}
     for _ in range(CYCLES):
         for kind in order.sample([ALONE, SUPERVISED, WATCHED], 3):
-            halted = {ALONE: [*beside, shown], SUPERVISED: [shown], WATCHED: []}[kind]
+            halted = {ALONE: [*beside, shown], SUPERVISED: [shown], WATCHED: beside[:1]}[kind]
             before = sum(map(_cpu, [*beside, shown]))
             _send(signal.SIGSTOP, halted)
-            start = time.time()
+            start, waited = time.time(), _waited(worker)
             time.sleep(SECONDS)
-            stop = time.time()
+            stop, waited = time.time(), _waited(worker) - waited
             _send(signal.SIGCONT, halted)
-            windows.append(Window(kind, start, stop))
+            windows.append(Window(kind, start, stop, waited))
             if kind != ALONE:
                 spent[kind] += sum(map(_cpu, [*beside, shown])) - before
             time.sleep(1)  # What was held back is caught up with; it belongs to no window.
@@ -129,9 +136,14 @@ def _take_turns(training: Terminal, app: Terminal) -> tuple[list[Window], dict[s
 
 
 def _seconds_per_step(window: Window, steps: list[Step]) -> float:
-    """From the last step told before the window to the first told well after it: halted listeners hear late."""
-    first = max(step for step in steps if step.time <= window.start)
-    last = min(step for step in steps if step.time >= window.stop + (0.2 if window.kind == ALONE else 0.0))
+    """Over the steps told in the window; where listeners were halted, from the last told before to the first told well
+    after it, since they hear late of those between."""
+    if window.kind == ALONE:
+        first = max(step for step in steps if step.time <= window.start)
+        last = min(step for step in steps if step.time >= window.stop + 0.2)
+    else:
+        first = min(step for step in steps if step.time >= window.start)
+        last = max(step for step in steps if step.time <= window.stop)
     return (last.time - first.time) / (last.number - first.number)
 
 
@@ -142,6 +154,12 @@ def _send(what: signal.Signals, processes: list[int]) -> None:
 
 def _children(process: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+def _waited(process: int) -> float:
+    """Seconds that its threads have stood in a queue for a core so far."""
+    files = Path(f"/proc/{process}/task").glob("*/schedstat")
+    return sum(int(file.read_text().split()[1]) for file in files) / 1e9
 
 
 def _cpu(process: int) -> float:

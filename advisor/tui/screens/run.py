@@ -27,9 +27,10 @@ from advisor.tui.widgets.progress import metric_rows, predicted_gib, step_lines
 if TYPE_CHECKING:
     from advisor.tui.app import AdvisorApp, RunChanged
 
-LOOK_SECONDS, DRAW_SECONDS = 0.2, 1.0
-"""It looks five times a second whether a step began or ended, which is drawn at once. Figures are drawn once a second,
-however fast they come: on a machine of two cores drawing takes time from the training that it shows."""
+LOOK_SECONDS, DRAW_SECONDS, CHART_SECONDS = 0.25, 2.0, 10.0
+"""It looks four times a second whether a step began or ended, which is drawn at once. Figures are drawn every two
+seconds and charts, which take most of the work, every ten, however fast they come: on a machine of two cores drawing
+takes time from the training that it shows."""
 
 
 class RunScreen(Screen[None]):
@@ -50,7 +51,7 @@ class RunScreen(Screen[None]):
         super().__init__()
         self.folder = folder
         self._latest: tuple[Plan, RunState] | None = None
-        self._drawn_at = 0.0
+        self._drawn_at = self._charted_at = 0.0
         self._drawn_steps: list[object] = []
         self._is_due = False
         self._logged = 0
@@ -90,20 +91,26 @@ class RunScreen(Screen[None]):
         state = self._latest[1]
         steps: list[object] = [state.status, *(step.status for step in state.steps)]
         is_old = time.monotonic() - self._drawn_at >= DRAW_SECONDS
-        if steps != self._drawn_steps or (is_old and (self._is_due or state.status == "running")):
+        is_other = steps != self._drawn_steps
+        if is_other or (is_old and (self._is_due or state.status == "running")):
             self._is_due, self._drawn_at, self._drawn_steps = False, time.monotonic(), steps
             self._draw(*self._latest)
+            if is_other or self._drawn_at - self._charted_at >= CHART_SECONDS:
+                self._charted_at = self._drawn_at
+                self._draw_charts(*self._latest)
 
     def _draw(self, plan: Plan, state: RunState) -> None:
         strip = strip_text(state)
         elapsed = duration(max(0.0, (state.updated or 0) - (state.started or 0))) if state.started else "-"
         strip.append(f"\n{state.status}, {elapsed}", "dim")
         self.query_one("#strip", Static).update(strip, layout=False)
-        self.query_one("#loss", LossPlot).show(_trained(state))
-        self.query_one("#memory", MemoryPlot).show(state, _predicted(plan, state))
         self.query_one("#step", Static).update("\n".join(step_lines(state, plan, time.time())), layout=False)
         self._draw_table(state)
         self._draw_log(state)
+
+    def _draw_charts(self, plan: Plan, state: RunState) -> None:
+        self.query_one("#loss", LossPlot).show(_trained(state))
+        self.query_one("#memory", MemoryPlot).show(state, _predicted(plan, state))
 
     def _draw_table(self, state: RunState) -> None:
         rows = metric_rows(state)

@@ -37,11 +37,13 @@ async def test_what_ended_under_another_screen_is_shown(
         await shows(screen, "done,")
 
 
-def test_figures_are_drawn_once_a_second_and_steps_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However often figures come; a step that begins is not kept waiting."""
+def test_figures_wait_and_charts_longer_and_steps_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often figures come they are drawn every two seconds, charts every ten; a step that begins at once."""
     drawn: list[RunState] = []
+    charts: list[RunState] = []
     clock = [100.0]
     monkeypatch.setattr(RunScreen, "_draw", lambda self, plan, state: drawn.append(state))
+    monkeypatch.setattr(RunScreen, "_draw_charts", lambda self, plan, state: charts.append(state))
     monkeypatch.setattr("advisor.tui.screens.run.time.monotonic", lambda: clock[0])
     plan, screen = make_plan({"steps": 2}), RunScreen(tmp_path)
 
@@ -54,8 +56,11 @@ def test_figures_are_drawn_once_a_second_and_steps_at_once(tmp_path: Path, monke
 
     assert looks(0, "pending", 0) == 1
     assert [looks(0.2, "running", done) for done in range(5)] == [2] * 5
-    assert looks(0.3, "running", 5) == 3 and drawn[-1].steps[0].done == 5
-    assert looks(0.2, "done", 6) == 4
+    assert looks(1.3, "running", 5) == 3 and drawn[-1].steps[0].done == 5
+    assert len(charts) == 2
+    assert looks(0.2, "done", 6) == 4 and len(charts) == 3
+    assert looks(9.9, "done", 6) == 5 and len(charts) == 3
+    assert looks(2.1, "done", 6) == 6 and len(charts) == 4
 
 
 async def shows(screen: RunScreen, words: str) -> None:
