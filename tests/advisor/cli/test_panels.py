@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from advisor.cli.panels import picture, time_left
+from advisor.cli.panels import Panels, picture, time_left
 from advisor.domain.estimate import Range, StepEstimate
 from advisor.domain.event import parse_event
 from advisor.domain.run import RunState
@@ -75,3 +77,25 @@ def test_time_left_adds_the_steps_to_come() -> None:
     later = plan.steps[1].model_copy(update={"estimate": cost})
     plan = plan.model_copy(update={"steps": (plan.steps[0], later)})
     assert time_left(state(), plan) == pytest.approx(10 / 0.5 * 0.49 + 30)
+
+
+def test_figures_wait_for_the_next_picture_and_steps_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing costs time on a machine that trains: figures are drawn once a second, what happens to a step at once."""
+    (tmp_path / "plan.json").write_text(make_plan({}, {}).model_dump_json())
+    clock, drawn = [100.0], []
+    monkeypatch.setattr("advisor.cli.panels.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("advisor.cli.panels.picture", lambda *given: drawn.append(clock[0]) or "")
+    panels = Panels(tmp_path, Console(file=StringIO()))
+
+    def tell(kind: str) -> int:
+        event = parse_event(json.dumps({"type": kind, "time": 1, "step": 1}))
+        assert event is not None
+        panels.show(event, state())
+        return len(drawn)
+
+    assert tell("metric.reported") == 1
+    clock[0] += 0.5
+    assert [tell(kind) for kind in ("step.progress", "resource.sampled", "metric.reported", "log.written")] == [1] * 4
+    assert tell("step.finished") == 2
+    clock[0] += 1.1
+    assert tell("step.progress") == 3
