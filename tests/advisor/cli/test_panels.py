@@ -81,7 +81,7 @@ def test_time_left_adds_the_steps_to_come() -> None:
 
 def test_figures_wait_for_the_next_picture_and_steps_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing costs time on a machine that trains: figures are drawn once a second, what happens to a step at once."""
-    (tmp_path / "plan.json").write_text(make_plan({}, {}).model_dump_json())
+    (tmp_path / "plan.yaml").write_text(make_plan({}, {}).model_dump_json())
     clock, drawn = [100.0], []
     monkeypatch.setattr("advisor.cli.panels.time.monotonic", lambda: clock[0])
     monkeypatch.setattr("advisor.cli.panels.picture", lambda *given: drawn.append(clock[0]) or "")
