@@ -13,7 +13,7 @@ from advisor.cli.panels import Panels, picture, time_left
 from advisor.domain.estimate import Range, StepEstimate
 from advisor.domain.event import parse_event
 from advisor.domain.run import RunState
-from tests.toy_runs import make_plan
+from tests.toy_runs import make_plan, make_run
 
 EVENTS = [
     {"type": "run.started", "time": 100, "version": "1.0", "steps": ["baseline", "lora", "merge-2"]},
@@ -81,7 +81,7 @@ def test_time_left_adds_the_steps_to_come() -> None:
 
 def test_figures_wait_for_the_next_picture_and_steps_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing costs time on a machine that trains: figures are drawn once a second, what happens to a step at once."""
-    (tmp_path / "plan.yaml").write_text(make_plan({}, {}).model_dump_json())
+    make_run(tmp_path, make_plan({}, {}))
     clock, drawn = [100.0], []
     monkeypatch.setattr("advisor.cli.panels.time.monotonic", lambda: clock[0])
     monkeypatch.setattr("advisor.cli.panels.picture", lambda *given: drawn.append(clock[0]) or "")
