@@ -249,7 +249,7 @@ def test_a_killed_machine_ends_the_training_clearly_and_it_goes_on(
     assert f"advisor join {run}" in raised.value.hint
     wait_for(lambda: not [p for p in psutil.process_iter() if str(run) in " ".join(_words(p))])
     joined = other_machine(run, [])
-    finetune.run(settings, placed, tmp_path / "out", listener)
+    finetune.run(settings.model_copy(update={"save_steps": 40}), placed, tmp_path / "out", listener)
     joined.join(30)
     assert any(line.startswith("going on after step") for line in listener.lines)
     assert (tmp_path / "out" / "adapter_model.safetensors").is_file()
