@@ -11,7 +11,7 @@ from advisor.domain.errors import AdvisorError
 from advisor.domain.json_names import named
 from advisor.domain.profiles import BadRow, DataProfile
 from advisor.domain.row_files import Unreadable, is_marked_held_out
-from advisor.domain.row_shapes import KNOWN
+from advisor.domain.row_shapes import KNOWN, lowered
 from advisor.domain.words import DataKind
 from advisor.probe.data_checks import Languages, Seen, has_secret
 from advisor.probe.data_files import Position, rows_of
@@ -65,7 +65,7 @@ class Reading:
             first.append((line, row, done))
             found = None if isinstance(row, Unreadable) else recognise(row)
             names[found.name if found else ""] += 1
-            self._finds_leaks = self._finds_leaks or (isinstance(row, dict) and isinstance(row.get("split"), str))
+            self._finds_leaks = self._finds_leaks or _split_of(row) is not None
             if len(first) >= FIRST_ROWS or done >= FIRST_BYTES:
                 break
         del names[""]
@@ -89,16 +89,15 @@ class Reading:
             return self._refuse(line, f"does not fit the shape {self.shape.name}: {error}", file)
         except UnicodeEncodeError:
             return self._refuse(line, "not UTF-8, or half of a surrogate pair", file)
-        split = row.get("split") if isinstance(row, dict) else None
-        if is_held_out:
-            split = "held-out"
-        elif isinstance(split, str):
+        is_beside, split = is_held_out, _split_of(row)
+        if is_beside:
+            self._splits["held-out"] += 1
+        elif split is not None:
             self._splits[printable(split, 40)] += 1
             is_held_out = is_marked_held_out(row)
         if self._finds_leaks:
             (self._held_out if is_held_out else self._asked).add(parts.asked or text)
-        if split == "held-out":
-            self._splits["held-out"] += 1
+        if is_beside:
             return None
         self._rows += 1
         self._check(parts, text, f"{file}:{line}" if file else f"line {line}")
@@ -153,6 +152,12 @@ class Reading:
             suggested=self.shape.suggested,
         )
         return known.model_copy(update={"findings": findings_of(known, self._first_secret, self._seen.every > 1)})
+
+
+def _split_of(row: Any) -> str | None:
+    """What the row itself says of where it belongs; None when it says nothing. Its keys may be in capitals."""
+    split = lowered(row).get("split") if isinstance(row, dict) else None
+    return split if isinstance(split, str) else None
 
 
 def _no_shape(first: list[_Placed], file: Path) -> AdvisorError:

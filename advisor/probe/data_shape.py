@@ -137,7 +137,6 @@ def _plain(row: Any) -> Parts:
     return Parts("", (text_of(row[key], key),))
 
 
-TRAIN = ("lora", "qlora", "full-sft")
 SHAPES: dict[str, Shape] = {
     s.name: s
     for s in (

@@ -76,9 +76,7 @@ class CalibrationText:
         return torch.tensor(found["ids"], dtype=torch.long)
 
     def _received(self, process: subprocess.Popen[str]) -> dict[str, Any]:
-        assert process.stdout is not None
-        with process:
-            text = process.stdout.read()
+        text, _ = process.communicate()  # by which it may have ended before it was told everything
         # A process that ended without an answer was killed, or failed as it would fail here, where it is told better.
         return dict(json.loads(text)) if process.returncode == 0 else _made(self._asked, self._folder)
 

@@ -70,7 +70,7 @@ def load_file(spec: DataSpec, is_held_out: bool) -> list[Record]:
 def _files(path: Path) -> tuple[list[Path], list[Path]]:
     """The files to train on and those the data set itself keeps for measuring."""
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+        files = sorted(p for p in path.rglob("*") if p.is_file() and not _is_hidden(p.relative_to(path)))
         files = [p for p in files if p.suffix == ".jsonl"] if (path / MANIFEST).is_file() else files
         _refuse_links_out(path, files)
         rows = [p for p in files if p.suffix.lower() in ROW_FILES]
@@ -82,6 +82,11 @@ def _files(path: Path) -> tuple[list[Path], list[Path]]:
         raise AdvisorError(f"there is no data at {path}", hint="give a file, a folder of files, or builtin:stdlib")
     beside = [path.with_name(name) for name in companions_of(path.name)]
     return [path], [file for file in beside if file.is_file() and not file.is_symlink()]
+
+
+def _is_hidden(path: Path) -> bool:
+    """Programs' own files, or in their folders: `.git`, `.cache` of the hub's client, `.ipynb_checkpoints`."""
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _refuse_links_out(folder: Path, files: list[Path]) -> None:

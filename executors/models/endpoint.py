@@ -62,7 +62,7 @@ def named_endpoint(by: str = TEACHER) -> Endpoint | None:
 
     Raises AdvisorError for half a name, and for an address to which data would go in clear or not by http.
     """
-    url, model, key = (os.environ.get(f"{by}_{part}", "") for part in ("URL", "MODEL", "KEY"))
+    url, model, key = (os.environ.get(f"{by}_{part}", "").strip() for part in ("URL", "MODEL", "KEY"))
     if not url and not model:
         return None
     if not url or not model:

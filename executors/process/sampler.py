@@ -79,10 +79,11 @@ def _descendants(process: Any) -> list[Any]:
     found, ahead = [], [process.pid]
     while ahead:
         parent = ahead.pop()
-        try:
-            lists = [file.read_text() for file in Path(f"/proc/{parent}/task").glob("*/children")]
-        except OSError:  # it has just ended
-            continue
+        lists: list[str] = []
+        with contextlib.suppress(OSError):  # it has just ended
+            for file in Path(f"/proc/{parent}/task").glob("*/children"):
+                with contextlib.suppress(OSError):  # this thread has, and the others still tell of theirs
+                    lists.append(file.read_text())
         if not lists and parent == process.pid:
             return list(process.children(recursive=True))
         for pid in " ".join(lists).split():

@@ -48,7 +48,7 @@ class Collection:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self._key = os.environ.get(KEY, "")
+        self._key = os.environ.get(KEY, "").strip()  # a line end would be refused, and told with the key
         self._opener = opener(server.url)
         if self._key and not is_private(server.url):
             raise AdvisorError(

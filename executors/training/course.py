@@ -12,6 +12,7 @@ from executors.protocol import Inputs, Say
 from executors.training import group, setup
 from executors.training.config import TrainingConfig
 from executors.training.loop import Training, keep_threads, train
+from executors.training.memory import release
 from executors.training.reporter import Measured, Reporter
 
 HELD_OUT_ROWS = 32
@@ -53,7 +54,10 @@ def follow(course: Course, config: TrainingConfig, inputs: Inputs, say: Say) -> 
     )
 
     def build(micro_batch: int, accumulation: int) -> Any:
-        current.clear()
+        if current:  # a failed attempt: its weights and states must be gone before the next takes memory
+            reporter.keep = lambda step: None
+            current.clear()
+            release()
         current.append(course.build(micro_batch, accumulation, reporter))
         return current[-1]
 

@@ -38,6 +38,8 @@ from executors.training.meeting import (
 POLL_SECONDS = 0.2
 SIGN_SECONDS = 5.0
 """How long an open group is watched for a sign of life before it counts as left behind by a killed process."""
+GRACE_SECONDS = 90.0
+"""How long processes may wait for others that are gone, as over NCCL; by `LOST_SECONDS` a lost machine is named."""
 Tell = Callable[[str], None]
 
 
@@ -213,19 +215,12 @@ def _train(folder: Path, opened: Opened, number: int, own: Own, first: First, te
     with (
         log.open("ab") as sink,
         subprocess.Popen(
-            _command(folder, opened, number),
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=sink,
-            env=_environment(opened),
-            start_new_session=True,
+            _command(folder, opened, number), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink,
+            env=_environment(opened), start_new_session=True,
         ) as process,
-    ):
+    ):  # fmt: skip
         try:
-            while process.poll() is None:
-                first.look()
-                own.beat()
-                time.sleep(POLL_SECONDS)
+            _wait_for_end(process, own, first)
         finally:
             end(process)
     if process.returncode == 0:
@@ -235,9 +230,24 @@ def _train(folder: Path, opened: Opened, number: int, own: Own, first: First, te
         tell(f"the step failed here; see {log}")
         if not _has_said(folder, opened, number):
             own.say(left="its processes ended there without a word, killed most likely")
+    failed_at = time.monotonic()
     while first.look() is not None:
-        if process.returncode:
+        if process.returncode and time.monotonic() - failed_at > GRACE_SECONDS:
+            own.say(left="its processes failed there")
+        elif process.returncode:
             own.beat()
+        time.sleep(POLL_SECONDS)
+
+
+def _wait_for_end(process: subprocess.Popen[bytes], own: Own, first: First) -> None:
+    """Return when this machine's processes have ended, or the group is over and they wait for it all the same."""
+    alive_at = time.monotonic()
+    while process.poll() is None:
+        if first.look() is not None:
+            alive_at = time.monotonic()
+        elif time.monotonic() - alive_at > GRACE_SECONDS:
+            return
+        own.beat()
         time.sleep(POLL_SECONDS)
 
 

@@ -90,20 +90,15 @@ class Own:
             self.say()
 
     def say(self, *, has_begun: bool | None = None, is_done: bool = False, left: str = "") -> None:
-        """Say how it stands, now. Raises PlaceLost."""
+        """Say how it stands, now; why it left is said from then on. Raises PlaceLost."""
         kept = read_place(self.path)
         if not self.path.exists() or (kept is not None and kept.token != self._said.token):
             raise PlaceLost
-        change = {"beat": self._said.beat + 1, "is_done": is_done, "left": left[:_LONGEST_TEXT]}
+        change: dict[str, object] = {"beat": self._said.beat + 1, "is_done": is_done}
+        change["left"] = "" if is_done else self._said.left or left[:_LONGEST_TEXT]
         change["has_begun"] = self._said.has_begun if has_begun is None else has_begun
         self._said = self._said.model_copy(update=change)
         self._write()
-
-    def give_back(self) -> None:
-        """Leave the place to another."""
-        kept = read_place(self.path)
-        if kept is not None and kept.token == self._said.token:
-            self.path.unlink(missing_ok=True)
 
     def _write(self) -> None:
         """In one write of one length, so that nobody reads half of it. Never makes the file: it may be removed."""

@@ -257,6 +257,8 @@ def test_held_out_rows_that_ask_what_training_asks_are_leaks(
     split = [{**row, "split": "train"} for row in rows] + [{"prompt": "q1", "completion": "z", "split": "test"}]
     found = probed(split)
     assert (found.leaked_rows, found.splits) == (1, {"test": 1, "train": 10})
+    found = probed([{key.upper(): value.replace("test", "held-out") for key, value in row.items()} for row in split])
+    assert (found.leaked_rows, found.splits) == (1, {"held-out": 1, "train": 10})
     (tmp_path / "test.jsonl").write_text(
         "\n".join(json.dumps(row) for row in [*rows[:3], {"prompt": "n", "completion": "x"}])
     )

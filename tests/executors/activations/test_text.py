@@ -87,6 +87,19 @@ def test_what_fails_in_that_process_is_told_here(
     assert text.ids(listener).shape == (4, 16)
 
 
+def test_what_fails_before_it_is_told_the_tokenizer_is_told_here(
+    tiny_model: Path, tmp_path: Path, listener: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that cannot be read end the process while the model's digest is still checked: their error comes out."""
+    with monkeypatch.context() as changed:
+        changed.delitem(sys.modules, "torch")
+        text = CalibrationText(DataSpec(path=str(tmp_path / "lost.jsonl"), kind=DataKind.TEXT), 4, 16)
+    assert text._process is not None
+    text._process.wait(60)
+    with pytest.raises(AdvisorError, match="there is no data at"):
+        text.encode_with(tiny_model).ids(listener)
+
+
 def test_a_text_that_nobody_waits_for_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its process reads the rows, is told no tokenizer, and goes."""
     with monkeypatch.context() as changed:

@@ -111,6 +111,15 @@ def test_a_readme_beside_rows_is_no_row(tmp_path: Path) -> None:
     assert len(both(tmp_path)) == probe_data(tmp_path).rows == len(RECORDS)
 
 
+def test_what_programs_keep_beside_rows_is_no_row(tmp_path: Path) -> None:
+    """Folders of a downloader, an editor or git are passed over with all they hold, as by the probe."""
+    write(tmp_path, "rows.jsonl", lines(RECORDS))
+    for place, name in ((".cache/hub", "rows.jsonl.metadata"), (".cache/hub", "more.metadata"), (".edited", "a.jsonl")):
+        (tmp_path / place).mkdir(parents=True, exist_ok=True)
+        write(tmp_path / place, name, lines([{"prompt": "an older question", "completion": "a"}]))
+    assert len(both(tmp_path)) == probe_data(tmp_path).rows == len(RECORDS)
+
+
 def test_two_rows_are_enough(tmp_path: Path) -> None:
     """Two rows are split one and one; both sides are never empty."""
     path = write(tmp_path, "a.jsonl", lines(RECORDS[:2]))

@@ -129,3 +129,10 @@ def test_teacher_and_judge_are_named_apart(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("ADVISOR_JUDGE_KEY", "secret")
     assert named_endpoint() is None
     assert named_endpoint(JUDGE) == Endpoint("https://example.org/v1", "m", "secret", JUDGE)
+
+
+def test_a_line_end_is_no_part_of_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key read from a file of another system ends in one; as a header it would be refused, and told in the reason."""
+    for name, value in (("URL", "https://example.org/v1"), ("MODEL", "m"), ("KEY", "secret\r")):
+        monkeypatch.setenv(f"ADVISOR_TEACHER_{name}", value)
+    assert named_endpoint() == Endpoint("https://example.org/v1", "m", "secret")

@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from executors.process import machine, sampler
@@ -78,6 +80,20 @@ def test_gpu_memory_where_processes_are_hidden(monkeypatch: pytest.MonkeyPatch) 
     """In a container that hides pids, what others used before the worker began does not count as its own."""
     monkeypatch.setattr(sampler, "load_nvml", lambda: Nvml(None))
     assert sampled(os.getpid())[0]["gpu_gib"] == 0.0
+
+
+def test_children_count_although_a_thread_ends_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel lists children by thread: one that ended between two looks does not hide those of the others."""
+    listed = Path.glob
+
+    def with_one_that_is_gone(self: Path, pattern: str) -> Iterator[Path]:
+        yield self / "0" / "children"
+        yield from listed(self, pattern)
+
+    monkeypatch.setattr(Path, "glob", with_one_that_is_gone)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        assert child.pid in {found.pid for found in sampler._descendants(psutil.Process())}
+        child.communicate()
 
 
 def test_process_that_is_gone() -> None:

@@ -243,7 +243,7 @@ def test_no_proxy_reads_what_is_meant_for_this_machine(qdrant: Qdrant, monkeypat
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("http_proxy", proxy.url)
-    monkeypatch.setenv(KEY, "secret-7")
+    monkeypatch.setenv(KEY, "secret-7\r")  # with the line end of a file it was read from
     for host in ("127.0.0.1", "localhost"):
         address = qdrant.url.replace("127.0.0.1", host)
         assert Collection(Server(url=address, collection="x")).points() is None

@@ -21,7 +21,7 @@ from executors.protocol import Inputs
 from executors.training import joining, machines
 from executors.training.group import REQUEST, Task
 from executors.training.joining import Groups, check, missing_paths, take_part
-from executors.training.meeting import OPEN, Opened, Own, open_group
+from executors.training.meeting import OPEN, Opened, Own, open_group, read_place
 from tests.executors.conftest import Listener
 from tests.executors.finetune.conftest import config, inputs
 from tests.executors.training.test_machines import HERE, free_port
@@ -169,6 +169,32 @@ def test_a_killed_first_machine_is_noticed_while_waiting(group: tuple[Path, Open
             take_part(folder, opened, lambda text: None)
         assert time.monotonic() - began < joining.LOST_SECONDS / 2
     assert raised.value.code is ExitCode.RUN_FAILED and "advisor resume" in raised.value.hint
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("script", ["import time; time.sleep(60)", "import sys; sys.exit(3)"])
+def test_nobody_waits_for_members_that_are_gone(
+    script: str, group: tuple[Path, Opened, Own], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Processes that wait on for a group that is over are ended; a machine whose own have failed says so, should
+    the others not notice."""
+    folder, opened, own = group
+    monkeypatch.setattr(joining, "GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(joining, "_command", lambda *told: [sys.executable, "-c", script])
+    (folder / "said.1").touch()
+    said: list[str] = []
+    working = threading.Thread(target=take_part, args=(folder, opened, said.append))
+    working.start()
+    wait_for(lambda: said)
+    own.say(has_begun=True)
+    wait_for(lambda: any("training in" in text for text in said))
+    if "exit" in script:
+        place = wait_for(lambda: (found := read_place(opened.place(1))) is not None and found.left and found)
+        assert place.left == "its processes failed there"
+    own.say(left="ended")
+    working.join(20)
+    assert not working.is_alive()
+    assert said[-1].startswith("the step failed here")
 
 
 def shared(settings: Callable[..., Config], **changes: Any) -> Config:

@@ -124,3 +124,14 @@ def test_a_place_holds_any_words(tmp_path: Path) -> None:
     own.say(left="\u00e4\U0001f9ea" * 500)
     said = read_place(tmp_path / "machine-1")
     assert said is not None and said.left.startswith("\u00e4\U0001f9ea")
+
+
+def test_why_a_machine_left_is_said_until_it_is_seen(tmp_path: Path) -> None:
+    """The first machine looks once a second: the next sign of life does not take back why its processes ended."""
+    clock = Clock()
+    own = Own(tmp_path / "machine-1", clock)
+    own.say(left="its processes were killed")
+    clock.now += 2
+    own.beat()
+    said = read_place(tmp_path / "machine-1")
+    assert said is not None and said.beat == 2 and said.left == "its processes were killed"
