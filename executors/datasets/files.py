@@ -58,8 +58,10 @@ def load_file(spec: DataSpec, is_held_out: bool) -> list[Record]:
         )
     if not count:
         raise AdvisorError(f"{path} has no rows", hint="give a file with at least two rows")
-    if has_split:
-        rows = found.rows + found.marked if is_held_out else found.rows
+    if has_split and is_held_out:
+        rows = found.rows + found.marked + _read(train, spec.kind).marked
+    elif has_split:
+        rows = found.rows
     elif found.rows and found.marked:
         rows = found.marked if is_held_out else found.rows
     else:

@@ -104,6 +104,15 @@ def test_a_split_in_the_rows_is_respected(tmp_path: Path) -> None:
     assert len(both(only)) == 40
 
 
+def test_held_out_by_file_and_by_row_are_both_measured(tmp_path: Path) -> None:
+    """Rows that a training file itself keeps for measuring are not lost beside a file of held-out rows."""
+    marked = [{**record, "split": "test"} if n < 3 else record for n, record in enumerate(RECORDS)]
+    path = write(tmp_path, "train.jsonl", lines(marked))
+    write(tmp_path, "test.jsonl", lines([{"prompt": "another", "completion": "a"}]))
+    assert len(load(spec(path), "train")) == len(RECORDS) - 3
+    assert len(load(spec(path), "held-out")) == 4
+
+
 def test_a_readme_beside_rows_is_no_row(tmp_path: Path) -> None:
     """In a folder of rows other files are passed over, as by `inspect`; a lone file of a held-out name is the data."""
     write(tmp_path, "test.jsonl", lines(RECORDS))
