@@ -94,17 +94,20 @@ def _measure(place: Path) -> tuple[list[Window], list[Step], dict[str, float]]:
     app = Terminal(place)
     app.press(b"h", after=3)
     app.press(b"\r", after=1)
+    supervisors: list[int] = []
     try:
         while not (events := list(place.rglob("events.jsonl"))) or not _steps(events[0]):
             time.sleep(0.5)
+        supervisors = _children(training.process.pid)
         time.sleep(SECONDS)
         windows, cpu = _take_turns(training, app)
         time.sleep(5)  # until steps after the last window are told
         if "measured" not in app.seen:
             raise RuntimeError("the app did not show the run")
+        if training.process.poll() is not None or app.process.poll() is not None:
+            raise RuntimeError("live view or app ended before the training")
         return windows, _steps(events[0]), cpu
     finally:
-        supervisors = _children(training.process.pid)
         _send(signal.SIGTERM, supervisors)  # It takes its worker along, at the end of a step.
         while any(Path(f"/proc/{process}").exists() for process in supervisors):
             time.sleep(0.2)
