@@ -140,17 +140,18 @@ def _outside_paths(plan: Plan) -> list[str]:
     """Files and folders the plan reads: its models, and every `path` in a step's config."""
     configs = [plan.evaluation.config, *(step.config for step in plan.steps)]
     models = [plan.model.path, *(model.path for model in plan.models)]
-    named = [*models, *(text for config in configs for text in _paths_in(config))]
+    named = [*models, *(text for config in configs for text in paths_in(config))]
     return list(dict.fromkeys(text for text in named if ":" not in text and Path(text).exists()))
 
 
-def _paths_in(value: Any) -> Iterator[str]:
+def paths_in(value: Any) -> Iterator[str]:
+    """Every text named `path` in nested settings."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if key == "path" and isinstance(inner, str):
                 yield inner
             else:
-                yield from _paths_in(inner)
+                yield from paths_in(inner)
 
 
 def _source(text: str, before: Run | None) -> SourceRecord:

@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -21,6 +20,7 @@ from advisor.domain.errors import AdvisorError, ExitCode
 from executors.process.environment import usable_cores
 from executors.process.lock import holder
 from executors.process.machine import gpu_count
+from executors.process.record import paths_in
 from executors.training.group import FOLDER, REQUEST, Task, end
 from executors.training.machines import network_environment, torchrun_arguments
 from executors.training.meeting import (
@@ -162,7 +162,7 @@ def check(folder: Path, opened: Opened) -> None:
 def missing_paths(task: Task) -> list[str]:
     """Files and folders of the task that are not on this machine."""
     named = [given.path for given in task.inputs.roles.values()]
-    named += [text for text in _paths_in(task.config) if ":" not in text]
+    named += [text for text in paths_in(task.config) if ":" not in text]
     return [text for text in dict.fromkeys(named) if text.startswith("/") and not Path(text).exists()]
 
 
@@ -288,12 +288,3 @@ def _full(opened: Opened) -> AdvisorError:
         hint="set machines of the plan higher, or end advisor join on one of them",
         code=ExitCode.ALREADY_ACTIVE,
     )
-
-
-def _paths_in(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if key == "path" and isinstance(inner, str):
-                yield inner
-            else:
-                yield from _paths_in(inner)
